@@ -1,0 +1,26 @@
+# Everything that is needed beyond Python and make is installed into .venv and .tox, at the versions of constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+
+.PHONY: help lab test bench clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
+
+lab: $(VENV)/ready ## a shell with a Kubernetes of processes around it: kubectl works, no Docker, no root
+	@$(VENV)/bin/python -m lab run -- $${SHELL:-bash}
+
+test: $(VENV)/ready ## every test that needs no cluster (tox -e k8s is the rest)
+	$(VENV)/bin/tox run
+
+bench: $(VENV)/ready ## what things cost, in time and memory: figures, not tests
+	$(VENV)/bin/python -m benchmarks.lab
+
+clean: ## remove what was installed and built
+	rm -rf $(VENV) .tox build *.egg-info .*_cache
+
+$(VENV)/ready: constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("Python %d.%d is too old: make PYTHON=python3.11 or newer" % v[:2])'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt tox tox-uv --editable .[lab]
+	@touch $@
