@@ -1,0 +1,1 @@
+"""The contract: `helloworld.proto` and the stubs generated from it by `tox -e protos`, shared by every strategy."""
