@@ -1,0 +1,80 @@
+"""Faults on request, so that a drill can break one backend from outside on any cluster.
+
+A call's metadata asks for them, and only a server started with `--faults` obeys:
+
+| `fault`             | this call                                | with `fault-for: 30s`, for that long              |
+|---------------------|------------------------------------------|---------------------------------------------------|
+| `delay=200ms`       | is answered that much later              | so is every call                                  |
+| `error=UNAVAILABLE` | fails with that status code              | so does every call; health still says SERVING     |
+| `hang`              | is never answered                        | nothing is, health included: the process is stuck |
+| `crash`             | takes the process down, with exit code 1 | (the same)                                        |
+
+It must be asked of the program: in a container it is pid 1, which the kernel shields from SIGKILL and SIGSTOP.
+"""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NoReturn
+
+import grpc
+
+from greeter_server.settings import SettingsError, duration
+
+log = logging.getLogger(__name__)
+
+Context = grpc.aio.ServicerContext  # whatever its request and response types
+
+
+class Faults:
+    def __init__(self) -> None:
+        self._lasting = ""
+        self._until = 0.0  # time.monotonic()
+
+    async def inflict(self, metadata: Mapping[str, str], context: "Context[Any, Any]") -> None:
+        """Do what the call's metadata asks for, or what an earlier call asked for until now.
+
+        Aborts the call with INVALID_ARGUMENT where the fault asked for is none.
+        """
+        fault = metadata.get("fault", "")
+        if not fault:
+            if time.monotonic() < self._until:
+                await self._do(self._lasting, context)
+            return
+        try:
+            self._check(fault)
+            lasts = duration(metadata["fault-for"], "fault-for") if "fault-for" in metadata else 0.0
+        except SettingsError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        log.warning("Fault asked for by %s: %s for %gs", context.peer(), fault, lasts)
+        if fault == "hang" and lasts:
+            time.sleep(lasts)  # noqa: ASYNC251  stuck as a whole is the point
+            return
+        self._lasting, self._until = fault, time.monotonic() + lasts
+        await self._do(fault, context)
+
+    @staticmethod
+    def _check(fault: str) -> None:
+        kind, _, value = fault.partition("=")
+        if kind == "delay" and duration(value, "fault delay") >= 0:
+            return
+        if (kind == "error" and value in grpc.StatusCode.__members__ and value != "OK") or fault in ("hang", "crash"):
+            return
+        raise SettingsError(f"fault is '{fault}'; ask for delay=200ms, error=UNAVAILABLE, hang or crash")
+
+    @staticmethod
+    async def _do(fault: str, context: "Context[Any, Any]") -> None:
+        kind, _, value = fault.partition("=")
+        deeds: dict[str, Callable[[], Awaitable[Any]]] = {
+            "delay": lambda: asyncio.sleep(duration(value, "fault delay")),
+            "error": lambda: context.abort(grpc.StatusCode[value], "asked for by fault metadata"),
+            "hang": asyncio.Event().wait,
+            "crash": _crash,
+        }
+        await deeds[kind]()
+
+
+async def _crash() -> NoReturn:
+    os._exit(1)

@@ -1,0 +1,101 @@
+"""Building, running and draining the server."""
+
+import asyncio
+import logging
+import os
+import signal
+import ssl
+from pathlib import Path
+
+import grpc
+import grpc_admin
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from greeter_server.faults import Faults
+from greeter_server.greeter_servicer import GreeterServicer
+from greeter_server.received import Received
+from greeter_server.settings import Settings, SettingsError
+from helloworld import helloworld_pb2, helloworld_pb2_grpc
+
+log = logging.getLogger(__name__)
+
+GREETER = helloworld_pb2.DESCRIPTOR.services_by_name["Greeter"].full_name
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain: no call that was accepted is lost.
+
+    First health says NOT_SERVING and calls are served on for `settings.drain`, while clients notice; then connections
+    get a GOAWAY, and the calls under way get `settings.grace` to end. Raises SettingsError.
+    """
+    received = Received()
+    server, port, health_servicer = await build(settings, received)
+    await server.start()
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, told.set)
+    host = settings.address.rpartition(":")[0]
+    log.info("Listening on %s:%d, connection age %s", host, port, _written(settings.max_connection_age))
+    reporting = asyncio.create_task(received.report())
+    await told.wait()
+    log.info("Told to stop: health is NOT_SERVING, new calls are served for another %s", _written(settings.drain))
+    await health_servicer.enter_graceful_shutdown()
+    await asyncio.sleep(settings.drain)
+    log.info("Stopping: %d calls under way get up to %s", received.under_way, _written(settings.grace))
+    await server.stop(settings.grace)
+    reporting.cancel()
+    received.summarize()
+    log.info("Stopped: %d calls received, %d answered", received.calls, received.answered)
+
+
+async def build(settings: Settings, received: Received) -> tuple[grpc.aio.Server, int, health.aio.HealthServicer]:
+    """A server that listens but is not started, its port (for port 0, the one it got), and its health.
+
+    Raises SettingsError where it cannot listen or a TLS file cannot be read.
+    """
+    options: list[tuple[str, int]] = [("grpc.so_reuseport", 0)]  # or two servers would share a port unnoticed
+    if settings.max_connection_age is not None:
+        options.append(("grpc.max_connection_age_ms", int(settings.max_connection_age * 1000)))
+    if settings.max_connection_age_grace is not None:
+        options.append(("grpc.max_connection_age_grace_ms", int(settings.max_connection_age_grace * 1000)))
+    server = grpc.aio.server(options=options)
+
+    pod_ip = settings.pod_ip or settings.address.rpartition(":")[0]
+    greeter = GreeterServicer(pod_ip, received, Faults() if settings.faults else None)
+    helloworld_pb2_grpc.add_GreeterServicer_to_server(greeter, server)
+    health_servicer = health.aio.HealthServicer()
+    await health_servicer.set(GREETER, health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    reflection.enable_server_reflection([GREETER, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    grpc_admin.add_admin_servicers(server)
+    return server, _listen(server, settings), health_servicer
+
+
+def _listen(server: grpc.aio.Server, settings: Settings) -> int:
+    try:
+        if settings.tls_cert and settings.tls_key:
+            return server.add_secure_port(settings.address, _credentials(settings.tls_cert, settings.tls_key))
+        return server.add_insecure_port(settings.address)
+    except RuntimeError as error:  # gRPC has just logged the reason, errno and all
+        remedy = "is the port in use, or the host another machine's? Choose another with --address"
+        raise SettingsError(f"cannot listen on {settings.address}; {remedy}") from error
+
+
+def _credentials(cert: Path, key: Path) -> grpc.ServerCredentials:
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            cert, key
+        )  # gRPC would not say what is wrong
+        return grpc.ssl_server_credentials([(key.read_bytes(), cert.read_bytes())])
+    except ssl.SSLError as error:
+        raise SettingsError(f"--tls-cert {cert}, --tls-key {key}: {error}; give a PEM chain and its key") from error
+    except OSError as error:
+        unreadable = [file for file in (cert, key) if not os.access(file, os.R_OK)]
+        named = ", ".join(map(str, unreadable))
+        raise SettingsError(f"TLS file {named}: {error.strerror}; is the Secret mounted there?") from error
+
+
+def _written(seconds: float | None) -> str:
+    return "without limit" if seconds is None else f"{seconds:g}s"

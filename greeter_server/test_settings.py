@@ -1,0 +1,58 @@
+"""What is wrong is said in one line with its remedy, exit code 2, no traceback."""
+
+from pathlib import Path
+
+import grpc
+import pytest
+import trustme
+
+from helloworld.helloworld_pb2 import HelloRequest
+from helloworld.helloworld_pb2_grpc import GreeterStub
+from tests.processes import greeter, process
+
+
+@pytest.mark.parametrize(
+    ("args", "env", "message"),
+    [
+        ([], {"GRPC_MAX_CONNECTION_AGE": "5"}, "GRPC_MAX_CONNECTION_AGE is '5', not a duration; write 30s"),
+        ([], {"GRPC_MAX_CONNECTION_AGE": "-5s"}, "GRPC_MAX_CONNECTION_AGE is '-5s', not a duration"),
+        ([], {"GRPC_MAX_CONNECTION_AGE": "0s"}, "GRPC_MAX_CONNECTION_AGE is '0s': too short"),
+        ([], {"GRPC_MAX_CONNECTION_AGE_GRACE": "soon"}, "GRPC_MAX_CONNECTION_AGE_GRACE is 'soon'"),
+        (["--drain=soon"], {}, "--drain is 'soon', not a duration"),
+        (["--address=8000"], {}, "--address is '8000'; give HOST:PORT"),
+        (["--address=127.0.0.1:80000"], {}, "--address is '127.0.0.1:80000'; give HOST:PORT"),
+        (["--tls-cert=/nowhere/tls.crt"], {}, "--tls-cert and --tls-key go together"),
+        (
+            ["--tls-cert=/nowhere/tls.crt", "--tls-key=/nowhere/tls.key"],
+            {},
+            "/nowhere/tls.crt, /nowhere/tls.key: No such file or directory; is the Secret mounted there?",
+        ),
+        ([f"--tls-cert={__file__}", f"--tls-key={__file__}"], {}, "give a PEM chain and its key"),
+        (["--adress=127.0.0.1:0"], {}, "unrecognized arguments: --adress"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_remedy(args: list[str], env: dict[str, str], message: str) -> None:
+    with process("greeter_server", "--address=127.0.0.1:0", *args, env=env) as server:
+        assert server.end() == 2
+    assert message in server.lines[-1]
+    assert not [line for line in server.lines if "Traceback" in line]
+
+
+def test_a_port_in_use_is_named() -> None:
+    with greeter() as (_, address), process("greeter_server", f"--address={address}") as second:
+        assert second.end() == 2
+    assert f"cannot listen on {address}; is the port in use" in second.lines[-1]
+
+
+def test_tls_is_served_from_mounted_files_to_those_who_trust_their_authority(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost", "127.0.0.1")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "tls.crt")
+    certificate.private_key_pem.write_to_path(tmp_path / "tls.key")
+    files = (f"--tls-cert={tmp_path / 'tls.crt'}", f"--tls-key={tmp_path / 'tls.key'}")
+    credentials = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
+    with greeter(*files) as (_, address):
+        with grpc.secure_channel(address, credentials) as channel:
+            assert GreeterStub(channel).SayHello(HelloRequest(name="you")).message == "Hello you"
+        with grpc.insecure_channel(address) as plain, pytest.raises(grpc.RpcError):
+            GreeterStub(plain).SayHello(HelloRequest(name="you"), timeout=5)
