@@ -1,0 +1,69 @@
+"""Runs a client: says what it will do, does it until done or told to stop, prints what was measured."""
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from contextlib import ExitStack
+from typing import Any
+
+import grpc
+
+from greeter_client.flags import misfit
+from greeter_client.greeting import greet_on
+from greeter_client.measurement import Measurement
+from greeter_client.result import beside, describe, summarize
+from greeter_client.streams import Streams
+from helloworld import helloworld_pb2_grpc
+
+INTERVAL = 1.0  # seconds
+WARMUP = 2.0  # seconds
+
+
+def run(channel: grpc.Channel, flags: argparse.Namespace, *, policy: str) -> int:
+    """Use the channel as the flags say and return the exit code: 0, or 2 where they do not go together."""
+    if problem := misfit(flags):
+        print(f"greeter_client: {problem}", file=sys.stderr)
+        return 2
+    stop = threading.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: stop.set())
+    if not flags.json:
+        print(f"Will use {policy} load balancing policy", flush=True)
+        print(f"Creating channel with target {flags.target}", flush=True)
+    with channel:
+        stub = helloworld_pb2_grpc.GreeterStub(channel)
+        interval = INTERVAL if flags.interval is None else flags.interval
+        if flags.count is None and flags.duration is None and not flags.streams:
+            greet_on(stub, flags.name, flags.deadline, interval, stop)
+            return 0
+        measurement = Measurement([stub], flags.name, flags.deadline, stop)
+        warmup_calls = measurement.warm_up(flags.backends or 1, flags.warmup or WARMUP)
+        print(f"Measuring, after {warmup_calls} calls to warm up", file=sys.stderr, flush=True)
+        result = {"target": flags.target, "policy": policy, "warmup_calls": warmup_calls}
+        if flags.streams:
+            streams = Streams(stub, flags.name, interval, flags.count, stop)
+            result["streams"] = streams.run(flags.streams, talk=not flags.json)
+        else:
+            result |= _measure(measurement, flags, stop)
+        if flags.json:
+            print(json.dumps(result), flush=True)
+        elif not flags.streams:
+            print(describe(result), flush=True)
+    return 0
+
+
+def _measure(measurement: Measurement, flags: argparse.Namespace, stop: threading.Event) -> dict[str, Any]:
+    backends = flags.backends or 0
+    if flags.duration is not None:
+        return summarize(measurement.during(flags.duration, flags.rate), backends)
+    if not flags.direct:
+        return summarize(measurement.count(flags.count), backends)
+    with ExitStack() as stack:
+        plain = [stack.enter_context(grpc.insecure_channel(address)) for address in flags.direct]
+        stubs = [helloworld_pb2_grpc.GreeterStub(channel) for channel in plain]
+        direct = Measurement(stubs, flags.name, flags.deadline, stop)
+        direct.warm_up(len(stubs), flags.warmup or WARMUP)
+        ours, theirs = measurement.count_beside(direct, flags.count)
+    return summarize(ours, backends) | {"direct": {"addresses": flags.direct} | beside(ours, theirs)}

@@ -1,0 +1,77 @@
+"""The flags of every client, and what may go together."""
+
+import argparse
+
+import durationpy
+
+from greeter_client.target import target
+
+
+def parser(description: str | None, default_target: str = "localhost:8000") -> argparse.ArgumentParser:
+    """The flags all clients have; a strategy adds its own. `run` checks that they fit together."""
+    flags = argparse.ArgumentParser(
+        usage="%(prog)s [FLAGS]", description=(description or "").partition("\n")[0], allow_abbrev=False
+    )
+    add = flags.add_argument
+    add("--target", type=target, default=default_target, help="greeter-server:8000 say (default %(default)s)")
+    add("--name", default="you", help="whom to greet (default %(default)s)")
+    add("--deadline", type=seconds, default=5.0, metavar="TIME", help="of each call (default 5s)")
+    add("--interval", type=seconds, metavar="TIME", help="greet for ever, this far apart (default 1s)")
+    add("--count", type=positive, metavar="N", help="measure N calls, one after the other: 300 say")
+    add("--duration", type=seconds, metavar="TIME", help="measure for this long, or until SIGTERM: 30s say")
+    add("--rate", type=positive, metavar="N", help="calls a second with --duration: 100 say")
+    add("--backends", type=positive, metavar="N", help="how many should answer; those that don't count as idle")
+    add("--warmup", type=seconds, metavar="TIME", help="call uncounted until all --backends answered, 2s at most")
+    add("--direct", type=targets, metavar="ADDRESSES", help="of pods, 10.0.2.95:8000 say: compare with plain channels")
+    add("--streams", type=positive, metavar="N", help="N long streams in place of calls; --count is per stream")
+    add("--json", action="store_true", help="print the measurement as one line of JSON")
+    return flags
+
+
+def misfit(flags: argparse.Namespace) -> str:
+    """What is wrong with flags that do not go together and how to mend it, or "" where nothing is."""
+    measured = flags.count is not None or flags.duration is not None
+    if flags.count is not None and flags.duration is not None:
+        return "--count and --duration exclude each other; give one"
+    if (flags.rate is None) != (flags.duration is None):
+        return "--duration and --rate go together: --duration 30s --rate 100"
+    if measured and flags.interval is not None and not flags.streams:
+        return "--interval is for greeting for ever; leave it out with --count or --duration"
+    if flags.streams and flags.duration is not None:
+        return "--streams goes with --count, not with --duration"
+    idle = [name for name in ("json", "direct", "backends", "warmup") if getattr(flags, name) and not measured]
+    if idle:
+        return f"--{idle[0]} needs a measurement; add --count 300, or --duration 30s --rate 100"
+    if flags.direct and flags.streams:
+        return "--direct has no meaning with --streams; leave it out"
+    if flags.direct and flags.duration is not None:
+        return "--direct goes with --count, not with --duration"
+    return ""
+
+
+def seconds(text: str) -> float:
+    """Seconds of a positive Go duration (30s, 1m30s, 500ms)."""
+    try:
+        value: float = durationpy.from_str(text).total_seconds()
+    except durationpy.DurationError:
+        value = 0
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is no duration; write 30s, 1m30s or 500ms")
+    return value
+
+
+def milliseconds(text: str) -> int:
+    """Whole milliseconds of a positive Go duration, the unit of gRPC's channel arguments."""
+    return max(1, round(seconds(text) * 1000))
+
+
+def targets(text: str) -> list[str]:
+    """Targets, separated by commas."""
+    return [target(one) for one in text.split(",")]
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no count; write a whole number from 1")
+    return int(text)

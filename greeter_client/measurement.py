@@ -1,0 +1,74 @@
+"""Measures a channel: makes the calls, keeps what became of each."""
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from greeter_client.call import Call, greet
+from helloworld import helloworld_pb2_grpc
+
+BATCH = 20  # calls in a row over one channel, before as many over the other: load on the machine hits both alike
+
+PAUSE = 0.02  # seconds between calls that only wait for backends: they need not keep anybody busy
+
+
+class Measurement:
+    """Calls one after the other, each with a deadline; over one channel, or over several in turn."""
+
+    def __init__(
+        self, stubs: Sequence[helloworld_pb2_grpc.GreeterStub], name: str, deadline: float, stop: threading.Event
+    ) -> None:
+        self._stubs = itertools.cycle(stubs)
+        self._name = name
+        self._deadline = deadline
+        self._stop = stop
+
+    def warm_up(self, backends: int, limit: float) -> int:
+        """Call until as many backends have answered, for `limit` seconds at most; return how many calls that took."""
+        end = time.monotonic() + limit
+        seen: set[str] = set()
+        calls = 0
+        while len(seen) < backends and time.monotonic() < end and not self._stop.is_set():
+            calls += 1
+            call = self._greet()
+            if call.code == "OK":
+                seen.add(call.backend)
+            if len(seen) < backends:
+                self._stop.wait(PAUSE)
+        return calls
+
+    def count(self, total: int) -> list[Call]:
+        """`total` calls, or fewer where stopped."""
+        return [self._greet() for _ in self._until_stopped(total)]
+
+    def count_beside(self, other: "Measurement", total: int) -> tuple[list[Call], list[Call]]:
+        """`total` calls over this and as many of the other measurement's, batch by batch."""
+        ours: list[Call] = []
+        theirs: list[Call] = []
+        while len(ours) < total and not self._stop.is_set():
+            batch = min(BATCH, total - len(ours))
+            ours += self.count(batch)
+            theirs += other.count(batch)
+        return ours, theirs
+
+    def during(self, duration: float, rate: int) -> list[Call]:
+        """Calls at `rate` a second for `duration` seconds, on a schedule: late ones are made up for, none left out."""
+        calls: list[Call] = []
+        began = time.monotonic()
+        while not self._stop.is_set() and len(calls) < duration * rate:
+            due = began + len(calls) / rate
+            if (now := time.monotonic()) >= began + duration:
+                break
+            if not self._stop.wait(max(0.0, due - now)):
+                calls.append(self._greet())
+        return calls
+
+    def _until_stopped(self, total: int) -> Iterator[int]:
+        for i in range(total):
+            if self._stop.is_set():
+                return
+            yield i
+
+    def _greet(self) -> Call:
+        return greet(next(self._stubs), self._name, self._deadline)

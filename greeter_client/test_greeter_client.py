@@ -1,0 +1,125 @@
+"""A client as a process, against real servers."""
+
+import json
+import signal
+from typing import Any
+
+import pytest
+
+from tests.processes import greeter, greeters, process
+
+CLIENT = "clusterip.client"
+
+
+def measured(*args: str, module: str = CLIENT) -> dict[str, Any]:
+    with process(module, *args, "--json") as client:
+        assert client.end() == 0, client.lines
+    result: dict[str, Any] = json.loads(client.lines[-1])
+    return result
+
+
+def test_endless_greeting_prints_the_lines_of_the_tutorials_until_told_to_stop() -> None:
+    with (
+        greeter(POD_IP="10.0.2.95") as (_, address),
+        process(CLIENT, f"--target={address}", "--interval=10ms") as client,
+    ):
+        for _ in range(3):
+            client.line(r"^Greeting: Hello you \(Backend IP: 10\.0\.2\.95\)$")
+            client.lines[:] = client.lines[:2]
+        client.signal(signal.SIGTERM)
+        assert client.end() == 0
+    assert client.lines[:2] == ["Will use pick_first load balancing policy", f"Creating channel with target {address}"]
+
+
+def test_a_target_nobody_serves_is_named_and_waited_for() -> None:
+    with greeter() as (server, address):
+        server.kill()
+        with process(CLIENT, f"--target={address}", "--interval=50ms") as client:
+            client.line(rf"^No answer: UNAVAILABLE: .*{address}.*refused; trying again in 0.05s$")
+            with greeter(address=address):
+                client.line("^Greeting: Hello you")
+
+
+def test_a_count_makes_that_many_calls_and_says_who_answered() -> None:
+    with greeter() as (_, address):
+        result = measured(f"--target={address}", "--count=50")
+    assert (result["calls"], result["attempts"], result["failures"]) == (50, 50, {})
+    assert result["backends"]["127.0.0.1"]["calls"] == 50
+    assert (result["target"], result["policy"]) == (address, "pick_first")
+
+
+def test_a_duration_keeps_its_rate_and_ends_on_time() -> None:
+    with greeter() as (_, address):
+        result = measured(f"--target={address}", "--duration=2s", "--rate=50")
+    assert result["calls"] == pytest.approx(100, abs=3)
+    assert result["ended"] - result["started"] == pytest.approx(2, abs=0.2)
+
+
+def test_sigterm_ends_a_measurement_with_what_it_has() -> None:
+    with (
+        greeter() as (_, address),
+        process(CLIENT, f"--target={address}", "--duration=1h", "--rate=100", "--json") as client,
+    ):
+        client.line("^Measuring")
+        client.signal(signal.SIGTERM)
+        assert client.end() == 0
+    assert json.loads(client.lines[-1])["failures"] == {}
+
+
+def test_failed_calls_are_counted_by_their_code_and_their_deadline_holds() -> None:
+    with greeter() as (server, address):
+        server.signal(signal.SIGSTOP)
+        result = measured(f"--target={address}", "--count=2", "--deadline=200ms", "--warmup=100ms")
+        server.signal(signal.SIGCONT)
+    assert result["failures"] == {"DEADLINE_EXCEEDED": 2}
+    assert result["backends"] == {}
+
+
+def test_a_direct_channel_is_measured_in_the_same_run() -> None:
+    with greeters(2) as [(_, first), (_, second)]:
+        result = measured(f"--target={first}", f"--direct={second}", "--count=100")
+    assert list(result["backends"]) == [first.partition(":")[0]]
+    assert result["direct"]["calls"] == 100
+    assert result["direct"]["ratio"].keys() == {"p50", "p99"}
+
+
+def test_without_json_a_measurement_is_a_few_lines_for_people() -> None:
+    with greeter() as (_, address), process(CLIENT, f"--target={address}", "--count=10") as client:
+        assert client.end() == 0
+    text = "\n".join(client.lines)
+    assert "10 calls in 10 attempts, failed calls: 0" in text
+    assert "fairness 1.00 (Jain's index, of 1 backends)" in text
+
+
+def test_a_stream_stays_where_it_landed_and_another_may_land_elsewhere() -> None:
+    with greeters(2) as [(_, first), (_, second)]:
+        flags = (f"--target=ipv4:{first},{second}", "--backends=2", "--streams=8", "--count=5", "--interval=10ms")
+        outcome = measured(*flags, module="client_roundrobin.client")["streams"]
+    assert [(len(stream["backends"]), stream["messages"], stream["code"]) for stream in outcome] == [(1, 5, "OK")] * 8
+    assert len({backend for stream in outcome for backend in stream["backends"]}) == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--target=dns://greeter:8000"], "'dns://greeter:8000' is no target; write HOST:PORT"),
+        (["--target=greeter"], "'greeter' is no target; write HOST:PORT"),
+        (["--count=0"], "'0' is no count; write a whole number from 1"),
+        (["--deadline=5"], "'5' is no duration; write 30s"),
+        (["--count=3", "--duration=3s", "--rate=1"], "--count and --duration exclude each other"),
+        (["--duration=3s"], "--duration and --rate go together"),
+        (["--rate=3"], "--duration and --rate go together"),
+        (["--json"], "--json needs a measurement; add --count 300"),
+        (["--direct=127.0.0.1:1"], "--direct needs a measurement"),
+        (["--direct=127.0.0.1:1", "--duration=3s", "--rate=1"], "--direct goes with --count"),
+        (["--count=3", "--interval=1s"], "--interval is for greeting for ever"),
+        (["--streams=2", "--count=3", "--direct=127.0.0.1:1"], "--direct has no meaning with --streams"),
+        (["--streams=2", "--duration=3s", "--rate=1"], "--streams goes with --count"),
+        (["--cuont=3"], "unrecognized arguments: --cuont=3"),
+    ],
+)
+def test_flags_that_make_no_sense_are_refused_with_a_remedy(args: list[str], message: str) -> None:
+    with process(CLIENT, *args) as client:
+        assert client.end() == 2
+    assert message in client.lines[-1]
+    assert not [line for line in client.lines if "Traceback" in line]
