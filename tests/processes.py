@@ -1,0 +1,115 @@
+"""Servers as processes on loopback addresses of their own, for tests; they end with the test, whatever happens."""
+
+import os
+import queue
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+LISTENING = re.compile(r"Listening on (\S+), ")
+DEADLINE = 20.0  # seconds that a process may take to say what is waited for
+
+
+class Process:
+    """A running module of ours and the lines it has written."""
+
+    def __init__(self, module: str, *args: str, env: Mapping[str, str] | None = None) -> None:
+        self.lines: list[str] = []
+        self._news: queue.Queue[str | None] = queue.Queue()
+        self._process = subprocess.Popen(
+            [sys.executable, "-u", "-m", module, *args],
+            env={**os.environ, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            self._news.put(line.rstrip("\n"))
+        self._news.put(None)
+
+    def line(self, pattern: str | re.Pattern[str]) -> re.Match[str]:
+        """Wait for a line that the pattern is found in. Fails with all it wrote where it ends or hangs before that."""
+        deadline = time.monotonic() + DEADLINE
+        for line in self.lines:
+            if found := re.search(pattern, line):
+                return found
+        while True:
+            try:
+                news = self._news.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                news = None
+            written = "\n".join(self.lines)
+            assert news is not None, f"no line matched {pattern!r} before the end, or in {DEADLINE:g} s:\n{written}"
+            self.lines.append(news)
+            if found := re.search(pattern, news):
+                return found
+
+    def signal(self, signum: signal.Signals) -> None:
+        self._process.send_signal(signum)
+
+    def end(self) -> int:
+        """Wait for its end; return its exit code. All its lines are in `lines` then."""
+        code = self._process.wait(DEADLINE)
+        self._reader.join(DEADLINE)
+        while (line := self._news.get()) is not None:
+            self.lines.append(line)
+        return code
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        assert self._process.stdout
+        self._process.stdout.close()
+
+
+@contextmanager
+def process(module: str, *args: str, env: Mapping[str, str] | None = None) -> Iterator[Process]:
+    """A process that is dead in the end."""
+    running = Process(module, *args, env=env)
+    try:
+        yield running
+    finally:
+        running.kill()
+
+
+@contextmanager
+def greeter(*args: str, address: str = "127.0.0.1:0", module: str = "greeter_server", **env: str) -> Iterator[Any]:
+    """A greeter that serves, and the address it serves on: `with greeter() as (server, address):`."""
+    with process(module, f"--address={address}", *args, env=env) as server:
+        yield server, server.line(LISTENING)[1]
+
+
+@contextmanager
+def greeters(count: int, *args: str, module: str = "greeter_server", **env: str) -> Iterator[list[tuple[Process, str]]]:
+    """Some greeters on one port, each with a loopback address of its own, as pods have."""
+    network = f"127.{random.randint(128, 191)}.{random.randint(0, 255)}"  # noqa: S311  no two tests the same
+    with ExitStack() as stack:
+        first = stack.enter_context(greeter(*args, address=f"{network}.1:0", module=module, **env))
+        port = first[1].rpartition(":")[2]
+        others = [
+            stack.enter_context(greeter(*args, address=f"{network}.{number}:{port}", module=module, **env))
+            for number in range(2, count + 1)
+        ]
+        yield [first, *others]
+
+
+def wait_until(what: str, check: Callable[[], Any], timeout: float = DEADLINE) -> Any:
+    """The first truthy answer of `check`. Fails with `what` after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (answer := check()):
+        assert time.monotonic() < deadline, f"{what}: not within {timeout:g} s"
+        time.sleep(0.02)
+    return answer

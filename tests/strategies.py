@@ -1,0 +1,37 @@
+"""Finds the strategies: whatever has a client and manifests is one, so that a new one cannot go untested."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A strategy, or one variant of it: what a single `kubectl apply -f` sends."""
+
+    name: str  # client_roundrobin, or ingress/grpc
+    manifests: Path
+    expectations: dict[str, Any]
+
+
+def strategies() -> list[Path]:
+    """The directories of all strategies."""
+    return sorted(client.parent for client in ROOT.glob("*/client.py") if (client.parent / "manifests").is_dir())
+
+
+def demos() -> list[Demo]:
+    """Everything that can be applied, with what it must show. A variant's expectations override its strategy's."""
+    found = []
+    for strategy in strategies():
+        expectations = tomllib.loads((strategy / "expectations.toml").read_text())
+        variants = expectations.pop("variants", {})
+        directories = sorted(path for path in (strategy / "manifests").iterdir() if path.is_dir())
+        if not directories:
+            found.append(Demo(strategy.name, strategy / "manifests", expectations))
+        for directory in directories:
+            name = f"{strategy.name}/{directory.name}"
+            found.append(Demo(name, directory, expectations | variants.get(directory.name, {})))
+    return found

@@ -1,0 +1,112 @@
+"""The conventions of all manifests, on the YAML as it lies: what `kubectl apply` sends."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.strategies import ROOT, demos
+
+Object = dict[str, Any]
+IMAGES = {"greeter:dev", "envoyproxy/envoy:v1.40.0"}
+COMPONENTS = {"server", "client", "balancer", "control-plane"}
+DEMOS = pytest.mark.parametrize("demo", demos(), ids=lambda demo: demo.name)
+
+
+def objects(manifests: Path) -> list[Object]:
+    files = sorted(manifests.glob("*.yaml"))
+    assert files, f"{manifests} holds no manifest"
+    return [obj for file in files for obj in yaml.safe_load_all(file.read_text()) if obj]
+
+
+def workloads(manifests: Path) -> list[Object]:
+    return [obj for obj in objects(manifests) if obj["kind"] in ("Deployment", "Job")]
+
+
+def containers(workload: Object) -> Iterator[Object]:
+    spec = workload["spec"]["template"]["spec"]
+    yield from spec.get("initContainers", [])
+    yield from spec["containers"]
+
+
+@DEMOS
+def test_a_demo_has_a_server_and_a_client_whose_container_is_named_client(demo: Any) -> None:
+    names = {workload["metadata"]["name"]: workload for workload in workloads(demo.manifests)}
+    assert {"greeter-server", "greeter-client"} <= names.keys()
+    assert "client" in [container["name"] for container in containers(names["greeter-client"])]
+
+
+@DEMOS
+def test_objects_apply_anywhere_and_are_labelled(demo: Any) -> None:
+    for obj in objects(demo.manifests):
+        meta = obj["metadata"]
+        assert "namespace" not in meta, f"{obj['kind']} {meta['name']} could not be applied elsewhere"
+        assert meta["labels"]["app.kubernetes.io/name"] == "greeter"
+        assert meta["labels"]["app.kubernetes.io/component"] in COMPONENTS
+        assert meta["labels"]["app.kubernetes.io/part-of"] == demo.name.partition("/")[0]
+
+
+@DEMOS
+def test_selectors_use_the_labels_that_never_change(demo: Any) -> None:
+    for workload in workloads(demo.manifests):
+        if selector := workload["spec"].get("selector"):
+            assert selector["matchLabels"].keys() == {"app.kubernetes.io/name", "app.kubernetes.io/component"}
+
+
+@DEMOS
+def test_containers_are_pinned_limited_and_restricted(demo: Any) -> None:
+    for workload in workloads(demo.manifests):
+        pod = workload["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in containers(workload):
+            assert container["image"] in IMAGES
+            assert container["imagePullPolicy"] == "IfNotPresent"
+            assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+            assert "memory" in container["resources"]["limits"]
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+
+
+@DEMOS
+def test_servers_are_probed_by_grpc_and_their_ports_are_named(demo: Any) -> None:
+    for workload in workloads(demo.manifests):
+        for container in containers(workload):
+            assert all(port["name"] for port in container.get("ports", ()))
+            if container["name"] == "server":
+                assert all("grpc" in container[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness"))
+
+
+@DEMOS
+def test_services_name_their_ports_and_a_headless_one_has_the_port_of_the_pods(demo: Any) -> None:
+    ports = {
+        p["name"]: p["containerPort"]
+        for w in workloads(demo.manifests)
+        for c in containers(w)
+        for p in c.get("ports", ())
+    }
+    for service in (obj for obj in objects(demo.manifests) if obj["kind"] == "Service"):
+        for port in service["spec"]["ports"]:
+            assert port["name"]
+            if service["spec"].get("clusterIP") == "None":
+                target = port.get("targetPort", port["port"])
+                assert port["port"] == ports.get(target, target), "clients of a headless Service dial the pods' port"
+
+
+@DEMOS
+def test_modules_that_manifests_run_exist_and_addresses_stand_in_args_or_env(demo: Any) -> None:
+    for workload in workloads(demo.manifests):
+        for container in containers(workload):
+            if container["image"] != "greeter:dev":
+                continue
+            interpreter, flag, module = container["command"]
+            assert (interpreter, flag) == ("python", "-m")
+            assert (ROOT / (module.replace(".", "/") + ".py")).exists() or (ROOT / module / "__main__.py").exists()
+            words = [*container.get("args", []), *(str(env.get("value", "")) for env in container.get("env", ()))]
+            assert any(re.search(r":\d+", word) for word in words), f"{container['name']} is given no address"
