@@ -1,0 +1,84 @@
+"""`python -m lab up` runs a lab until Ctrl-C; `python -m lab run -- COMMAND …` runs one around a command."""
+
+import argparse
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from typing import NoReturn
+
+from lab.cluster import cluster
+from lab.errors import LabError
+
+FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"lab: {message}; see python -m lab --help\n")
+
+
+def main() -> int:
+    parser = Parser(prog="python -m lab", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="up|run")
+    up_parser = verbs.add_parser("up", help="run a lab until Ctrl-C, and print its KUBECONFIG")
+    run_parser = verbs.add_parser("run", help="run a command in a lab of its own, as in: lab run -- kubectl get nodes")
+    run_parser.add_argument("command", nargs="+", metavar="COMMAND", help="finds the lab by KUBECONFIG")
+    for verb in (up_parser, run_parser):
+        verb.add_argument("--dns-ttl", type=_seconds, default=30, metavar="SECONDS", help=TTL_HELP)
+    arguments = parser.parse_args()
+    try:
+        ttl = arguments.dns_ttl
+        return asyncio.run(_up(ttl) if arguments.verb == "up" else _run(arguments.command, ttl))
+    except* LabError as errors:  # of components too, which run side by side
+        for error in errors.exceptions:
+            print(f"lab: {error}", file=sys.stderr)
+    return 2
+
+
+TTL_HELP = "how long the lab's DNS keeps an answer, as --dns-ttl 5 (default: 30, as the stock CoreDNS)"
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, such as 5")
+    return int(text)
+
+
+async def _up(dns_ttl: int) -> int:
+    """Run a lab until a signal."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    async with cluster(dns_ttl) as kubeconfig:
+        print(f"export KUBECONFIG={kubeconfig}", flush=True)
+        print("lab: running until Ctrl-C", file=sys.stderr)
+        await stop.wait()
+        loop.remove_signal_handler(signal.SIGINT)  # a second Ctrl-C need not wait for anything
+    return 0
+
+
+async def _run(command: list[str], dns_ttl: int) -> int:
+    """Run a command in a lab of its own; return its exit status as a shell would."""
+    program = shutil.which(command[0])
+    if program is None:
+        raise LabError(f"cannot run {command[0]}: there is no such program on PATH; name one after --")
+    async with cluster(dns_ttl) as kubeconfig:
+        environment = os.environ | {"KUBECONFIG": str(kubeconfig)}
+        process = await asyncio.create_subprocess_exec(program, *command[1:], env=environment)
+        loop = asyncio.get_running_loop()
+        for number in FORWARDED:
+            loop.add_signal_handler(number, process.send_signal, number)
+        # Ctrl-C at a terminal reaches the command by itself.
+        own_terminal = os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
+        interrupt = (lambda: None) if own_terminal else (lambda: process.send_signal(signal.SIGINT))
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+        status = await process.wait()
+    return status if status >= 0 else 128 - status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

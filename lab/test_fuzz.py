@@ -1,0 +1,220 @@
+"""Malformed requests: whatever comes, the API answers with something below 500 and goes on.
+
+A short run is part of the suite; LAB_FUZZ_SECONDS=60 makes it a minute.
+"""
+
+import asyncio
+import json
+import os
+import ssl
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from yarl import URL
+
+from lab.hollow import HollowLab, hollow_lab
+from lab.patches import APPLY, JSON_PATCH, MERGE_PATCH, STRATEGIC
+from lab.resources import RESOURCES
+
+SECONDS = float(os.environ.get("LAB_FUZZ_SECONDS", "3"))
+
+# Parts of real requests, so that what is wrong is often only one thing.
+WORDS = (
+    *("metadata", "spec", "status", "data", "name", "namespace", "labels", "annotations", "finalizers"),
+    *("containers", "initContainers", "image", "ports", "containerPort", "env", "valueFrom", "fieldRef", "resources"),
+    *("template", "selector", "matchLabels", "matchExpressions", "replicas", "strategy", "rollingUpdate", "maxSurge"),
+    *("clusterIP", "type", "managedFields", "ownerReferences", "resourceVersion", "uid", "deletionTimestamp"),
+    *("$patch", "$retainKeys", "$setElementOrder/containers", "$deleteFromPrimitiveList/finalizers", "apiVersion"),
+    *("kind", "conditions", "containerStatuses", "state", "endpoints", "addresses", "involvedObject", "roleRef"),
+    *("op", "path", "value", "from", "volumes", "livenessProbe", "httpGet", "port", "volumeMounts", "lifecycle"),
+)
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=12),
+    st.sampled_from(
+        ["default", "web", "x" * 300, "25%", "-1", "10m", "RollingUpdate", "remove", "/spec/replicas", "Always"]
+    ),
+    st.sampled_from(["9999-12-31T23:59:59Z", "1e99", "a/b", "..", "\ud800", "\x00", "None", "delete", "replace"]),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda children: (
+        st.lists(children, max_size=4)
+        | st.dictionaries(st.sampled_from(WORDS) | st.text(max_size=8), children, max_size=5)
+    ),
+    max_leaves=25,
+)
+META = {"name": "web", "labels": {"a": "b"}, "annotations": {"a": "b"}}
+PODS = {
+    "containers": [{"name": "c", "image": "greeter:dev", "ports": [{"containerPort": 8000}], "env": [{"name": "A"}]}]
+}
+TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": PODS}
+SELECTOR = {"matchLabels": {"a": "b"}}
+CONDITIONS = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+ROLE = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"}
+GOOD: dict[str, dict[str, Any]] = {
+    "configmaps": {"data": {"a": "b"}},
+    "deployments": {"spec": {"replicas": 1, "selector": SELECTOR, "template": TEMPLATE}},
+    "endpointslices": {"addressType": "IPv4", "endpoints": [{"addresses": ["127.0.0.1"]}], "ports": [{"port": 1}]},
+    "events": {"involvedObject": {"kind": "Pod", "name": "web"}, "lastTimestamp": "2026-01-01T00:00:00Z"},
+    "jobs": {"spec": {"template": {"spec": PODS | {"restartPolicy": "Never"}}}},
+    "namespaces": {"spec": {}},
+    "networkpolicies": {"spec": {"podSelector": SELECTOR}},
+    "nodes": {"spec": {}},
+    "poddisruptionbudgets": {"spec": {"minAvailable": 1, "selector": SELECTOR}},
+    "pods": {"spec": PODS},
+    "replicasets": {"spec": {"replicas": 1, "selector": SELECTOR, "template": TEMPLATE}},
+    "rolebindings": {"roleRef": ROLE, "subjects": [{"kind": "User", "name": "u"}]},
+    "secrets": {"data": {"a": "Yg=="}},
+    "services": {"spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}},
+}
+
+
+@st.composite
+def broken(draw: st.DrawFn, value: Any) -> Any:
+    """A good value in which something is replaced by anything."""
+    value = json.loads(json.dumps(value))
+    node = value
+    while node:
+        keys = sorted(node) if isinstance(node, dict) else list(range(len(node)))
+        key = draw(st.sampled_from(keys))
+        if isinstance(node, dict) and (draw(st.booleans()) or not isinstance(node[key], dict | list)):
+            node[draw(st.sampled_from([key, key, *WORDS]))] = draw(VALUES)
+            break
+        if not isinstance(node[key], dict | list):
+            node[key] = draw(VALUES)
+            break
+        node = node[key]
+    return value
+
+
+QUERY_NAMES = (
+    *("watch", "limit", "continue", "resourceVersion", "labelSelector", "fieldSelector", "dryRun", "force"),
+    *("fieldManager", "fieldValidation", "timeoutSeconds", "tailLines", "sinceTime", "sinceSeconds", "container"),
+    *("gracePeriodSeconds", "propagationPolicy", "includeObject", "sendInitialEvents", "limitBytes", "follow"),
+)
+QUERY_VALUES = st.sampled_from(
+    (
+        *("", "0", "1", "-1", "true", "All", "Strict", "9" * 30, "x", "a in (b", "!", "metadata.name=web", "a,b,c"),
+        *("Orphan", "Foreground", "2026-01-01T00:00:00Z", "eyJydiI6MX0=", "status.phase=a", "a=b", "a notin (b)"),
+    )
+)
+QUERIES = st.dictionaries(st.sampled_from(QUERY_NAMES), QUERY_VALUES | st.text(max_size=8), max_size=2)
+PATCHES = [MERGE_PATCH, STRATEGIC, APPLY, JSON_PATCH]
+TYPES = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "a/b", "", *PATCHES]
+ACCEPTS = ["", "application/json", "application/json;as=Table;v=v1;g=meta.k8s.io", "text/html", ";;,=", "*/*"]
+GARBAGE = st.binary(max_size=60) | st.sampled_from(
+    [b"k8s\x00\x0a\x02", b"[" * 2000, b'{"a":' * 500, b"&a [*a]", b"1" * 9999]
+)
+NAMES = st.sampled_from(["x" * 300, "\u00e9\x01", "%2f", "..", "a b"]) | st.text(min_size=1, max_size=5)
+BELOW = ["status", "scale", "log", "eviction", "exec", "a b"]
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> "Request":
+    """Mostly what a client with a bug would send: one thing is wrong, or a few."""
+
+    def rarely() -> bool:
+        return draw(st.integers(0, 9)) == 0
+
+    plural = draw(st.sampled_from(sorted(GOOD)))
+    resource = RESOURCES[plural]
+    prefix = f"apis/{resource.group_version}" if resource.group else "api/v1"
+    namespace = ["namespaces", "default"] if resource.namespaced else []
+    method = draw(st.sampled_from(["GET", "POST", "PUT", "PATCH", "PATCH", "PATCH", "DELETE"]))
+    kind = draw(st.sampled_from(PATCHES if method == "PATCH" else TYPES[:2]))
+    value = draw(broken({"apiVersion": resource.group_version, "kind": resource.kind, "metadata": META} | GOOD[plural]))
+    parts = (
+        [] if method == "POST" or (method == "GET" and draw(st.booleans())) else [draw(NAMES) if rarely() else "web"]
+    )
+    if parts and draw(st.integers(0, 3)) == 0:
+        parts.append(draw(st.sampled_from(BELOW)))
+        value = draw(broken(draw(st.sampled_from([CONDITIONS, {"spec": {"replicas": 1}}]))))
+    if kind == JSON_PATCH:
+        pointers = [
+            "/spec/replicas",
+            "/metadata/name",
+            "/metadata/labels/a",
+            "/spec/template/spec/containers/0",
+            "/x/-",
+            "",
+        ]
+        operation = {"op": "replace", "path": draw(st.sampled_from(pointers)), "value": draw(VALUES)}
+        value = [operation | draw(st.fixed_dictionaries({}, optional={"op": SCALARS, "from": SCALARS}))]
+    if method == "DELETE":
+        value = draw(broken({"gracePeriodSeconds": 0, "preconditions": {"uid": "x"}, "propagationPolicy": "Orphan"}))
+    if rarely():
+        namespace = [draw(NAMES)] * draw(st.integers(0, 3))
+    path = "/".join(quote(part, safe="") for part in [*namespace, plural, *parts])
+    body = draw(GARBAGE) if rarely() else json.dumps(value).encode()
+    accept = draw(st.sampled_from(ACCEPTS)) if rarely() else draw(st.sampled_from(ACCEPTS[:3]))
+    return (
+        draw(st.sampled_from(["HEAD", "OPTIONS", "NOPE"])) if rarely() else method,
+        f"/{draw(st.sampled_from(['api', 'apis/x', 'openapi/v3', ''])) if rarely() else prefix}/{path}",
+        draw(QUERIES) if draw(st.booleans()) else {},
+        body,
+        draw(st.sampled_from(TYPES)) if rarely() else kind,
+        accept,
+    )
+
+
+Request = tuple[str, str, dict[str, str], bytes, str, str]
+
+
+async def send(session: aiohttp.ClientSession, lab: HollowLab, request: Request) -> int | None:
+    """The code of the answer; None where it goes on, and the client left."""
+    method, path, query, body, kind, accept = request
+    # A watch has no end; that a client leaves in the middle is part of the game.
+    url = f"{lab.server}{path}?{urlencode({'fieldManager': 'fuzz'} | query, errors='replace')}"
+    headers = {"Authorization": f"Bearer {lab.credentials.token}", "Content-Type": kind, "Accept": accept}
+    try:
+        async with (
+            asyncio.timeout(0.3),
+            session.request(method, URL(url, encoded=True), data=body, headers=headers) as response,
+        ):
+            await response.read()
+            return response.status
+    except TimeoutError:
+        return None
+
+
+@pytest.mark.timeout(max(60, SECONDS * 3))
+async def test_malformed_requests_are_answered_below_500(tmp_path: Path) -> None:
+    codes: dict[int | None, int] = {}
+    async with hollow_lab(tmp_path) as lab:
+        tls = ssl.create_default_context(cadata=lab.credentials.ca)
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls)) as session:
+            loop, began = asyncio.get_running_loop(), list[float]()
+
+            @settings(
+                max_examples=10**9,
+                database=None,
+                deadline=None,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )
+            @given(requests())
+            def fuzz(request: Request) -> None:
+                began.append(time.monotonic())  # the first example comes late: Hypothesis makes tables of characters
+                if began[-1] - began[0] > SECONDS:
+                    raise TimeoutError
+                code = asyncio.run_coroutine_threadsafe(send(session, lab, request), loop).result()
+                codes[code] = codes.get(code, 0) + 1
+                assert code is None or code < 500, request
+
+            # Hypothesis isn't asynchronous: it has a thread of its own.
+            with pytest.raises(TimeoutError):
+                await asyncio.to_thread(fuzz)
+            async with session.get(f"{lab.server}/version") as response:
+                assert response.status == 200
+    assert sum(codes.values()) > 20 * SECONDS, codes
+    assert {200, 201, 400, 404, 405, 415, 422} <= codes.keys(), f"requests that miss the point: {codes}"

@@ -1,0 +1,210 @@
+"""The real kubectl against the lab's API: what people type to apply and to look, and what they see."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from lab.hollow import HollowLab, hollow_lab
+from lab.kubectltesting import JOB, MISSING, WEB, Kubectl, apply, kubectl_of, rolled_out
+from lab.testing import until
+
+pytestmark = pytest.mark.skipif(MISSING, reason="kubectl is not on PATH")
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[HollowLab]:
+    async with hollow_lab(tmp_path) as lab:
+        yield lab
+
+
+@pytest.fixture
+def kubectl(lab: HollowLab, tmp_path: Path) -> Kubectl:
+    return kubectl_of(lab, tmp_path)
+
+
+async def test_apply_creates_and_then_changes_only_what_differs(kubectl: Kubectl) -> None:
+    assert await apply(kubectl, WEB) == "deployment.apps/web created\nservice/web created\n"
+    assert await apply(kubectl, WEB) == "deployment.apps/web unchanged\nservice/web unchanged\n"
+    changed = WEB.replace("replicas: 2", "replicas: 3")
+    assert await apply(kubectl, changed) == "deployment.apps/web configured\nservice/web unchanged\n"
+
+
+async def test_apply_removes_what_a_manifest_no_longer_has(kubectl: Kubectl, lab: HollowLab) -> None:
+    await apply(kubectl, WEB)
+    await apply(kubectl, WEB.replace("env: [{name: MODE, value: a}]", "env: [{name: OTHER, value: b}]"))
+    container = lab.store.get("deployments", "default", "web")["spec"]["template"]["spec"]["containers"][0]
+    assert container["env"] == [{"name": "OTHER", "value": "b"}]
+
+
+async def test_a_field_that_is_none_is_refused_as_kubernetes_words_it(kubectl: Kubectl) -> None:
+    bad = WEB.replace("replicas:", "replica:")
+    said = (await kubectl("apply", "-f", "-", stdin=bad, fails=True)).err
+    assert 'Deployment in version "v1" cannot be handled as a Deployment: strict decoding error: ' in said
+    assert said.rstrip().endswith('unknown field "spec.replica"')
+    warned = await kubectl("apply", "--validate=warn", "-f", "-", stdin=bad)
+    assert 'Warning: unknown field "spec.replica"' in warned.err
+    ignored = await kubectl("apply", "--validate=ignore", "-f", "-", stdin=bad)
+    assert ignored.err == ""
+
+
+async def test_an_invalid_object_is_refused_with_its_field(kubectl: Kubectl) -> None:
+    bad = WEB.replace("matchLabels: {app: web}", "matchLabels: {app: other}")
+    said = (await kubectl("apply", "-f", "-", stdin=bad, fails=True)).err
+    expected = 'The Deployment "web" is invalid: spec.template.metadata.labels: Invalid value: {"app":"web"}: '
+    assert said == expected + "`selector` does not match template `labels`\n"
+
+
+async def test_a_kind_that_there_is_not_is_named(kubectl: Kubectl) -> None:
+    bad = WEB.replace("kind: Deployment", "kind: Deploymen")
+    said = (await kubectl("apply", "-f", "-", stdin=bad, fails=True)).err
+    assert 'no matches for kind "Deploymen" in version "apps/v1"' in said
+
+
+async def test_what_the_lab_ignores_it_says_and_what_every_manifest_has_it_does_not(kubectl: Kubectl) -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {{name: {}}}\nspec: {{containers: [{{name: a, image: b{}}}]{}}}\n"
+    quiet = ", resources: {limits: {cpu: 1}}, securityContext: {runAsNonRoot: true, capabilities: {drop: [ALL]}}"
+    assert (await kubectl("apply", "-f", "-", stdin=pod.format("quiet", quiet, ""))).err == ""
+    said = (await kubectl("apply", "-f", "-", stdin=pod.format("loud", "", ", hostNetwork: true"))).err
+    assert said.startswith("Warning: the lab stores spec.hostNetwork and ignores it: a pod of the lab is processes")
+
+
+async def test_get_shows_the_columns_that_people_know(kubectl: Kubectl) -> None:
+    await rolled_out(kubectl)
+    table = (await kubectl("get", "deployments,pods,services")).out
+    lines = [re.split(r"\s{2,}", line.rstrip()) for line in table.splitlines() if line]
+    assert lines[0] == ["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"]
+    assert lines[1][:4] == ["deployment.apps/web", "2/2", "2", "2"]
+    assert lines[2] == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
+    assert lines[3][1:4] == ["1/1", "Running", "0"]
+    assert lines[5] == ["NAME", "TYPE", "CLUSTER-IP", "EXTERNAL-IP", "PORT(S)", "AGE"]
+    assert lines[6][:2] == ["service/kubernetes", "ClusterIP"]
+    assert lines[6][3:5] == ["<none>", "443/TCP"]
+    wide = (await kubectl("get", "deployment", "web", "-o", "wide")).out.splitlines()
+    assert wide[0].split() == ["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE", "CONTAINERS", "IMAGES", "SELECTOR"]
+    assert wide[1].split()[5:] == ["web", "greeter:dev", "app=web"]
+
+
+async def test_get_in_every_form(kubectl: Kubectl) -> None:
+    await rolled_out(kubectl)
+    assert (await kubectl("get", "deploy", "web", "-o", "name")).out == "deployment.apps/web\n"
+    assert json.loads((await kubectl("get", "deploy", "web", "-o", "json")).out)["spec"]["replicas"] == 2
+    assert "replicas: 2" in (await kubectl("get", "deploy", "web", "-o", "yaml")).out
+    path = "jsonpath={.items[*].metadata.labels.app}"
+    assert (await kubectl("get", "pods", "-o", path)).out == "web web"
+    assert (await kubectl("get", "pods", "-l", "app=other")).err == "No resources found in default namespace.\n"
+    assert len((await kubectl("get", "pods", "-l", "app in (web)", "--no-headers")).out.splitlines()) == 2
+    running = await kubectl("get", "pods", "-A", "--field-selector", "status.phase=Running", "--no-headers")
+    assert len(running.out.splitlines()) == 2
+    everything = (await kubectl("get", "all")).out
+    assert all(f"{kind}/" in everything for kind in ("pod", "service", "deployment.apps", "replicaset.apps"))
+    custom = await kubectl("get", "svc", "web", "-o", "custom-columns=PORT:.spec.ports[0].port", "--no-headers")
+    assert custom.out == "80\n"
+    missing = await kubectl("get", "pod", "nobody", fails=True)
+    assert missing.err == 'Error from server (NotFound): pods "nobody" not found\n'
+
+
+async def test_get_in_chunks_shows_them_all(kubectl: Kubectl) -> None:
+    for name in "abcde":
+        await kubectl("create", "configmap", name)
+    names = (await kubectl("get", "configmaps", "--chunk-size=2", "-o", "name")).out.split()
+    assert names == [f"configmap/{name}" for name in (*"abcde", "kube-root-ca.crt")]
+
+
+async def test_a_watch_prints_what_changes(kubectl: Kubectl) -> None:
+    watching = asyncio.ensure_future(kubectl("get", "pods", "-w", "--request-timeout=2s"))
+    await rolled_out(kubectl)
+    lines = (await watching).out.splitlines()
+    assert lines[0].split() == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
+    assert [line for line in lines if "Running" in line]
+    assert len([line for line in lines if "NAME" in line]) == 1
+
+
+@pytest.mark.parametrize("what", ["deployment/web", "service/web", "namespace/default", "node/lab", "job/once"])
+async def test_describe(kubectl: Kubectl, what: str) -> None:
+    await rolled_out(kubectl)
+    await apply(kubectl, JOB)
+    described = await kubectl("describe", what)
+    assert re.search(rf"^Name:\s+{what.split('/')[1]}$", described.out, re.MULTILINE)
+    assert described.err == ""
+
+
+async def test_describe_a_pod_with_its_events(kubectl: Kubectl) -> None:
+    await rolled_out(kubectl)
+    described = (await kubectl("describe", "pods", "-l", "app=web")).out
+    assert "Successfully assigned default/web-" in described
+    assert "Controlled By:  ReplicaSet/web-" in described
+    assert "Successfully assigned" in (await kubectl("get", "events")).out
+    assert "Successfully assigned" in (await kubectl("events")).out
+
+
+async def test_logs(kubectl: Kubectl, lab: HollowLab) -> None:
+    await rolled_out(kubectl)
+    assert (await kubectl("logs", "deploy/web")).out == "one\ntwo\nthree\n"
+    assert (await kubectl("logs", "deploy/web", "--tail=1", "-c", "web")).out == "three\n"
+    stamped = (await kubectl("logs", "deploy/web", "--timestamps", "--tail=1")).out
+    assert stamped == "2026-01-02T03:04:02.000000000Z three\n"
+    assert (await kubectl("logs", "-l", "app=web", "--prefix")).out.count("/web] three\n") == 2
+    previous = await kubectl("logs", "deploy/web", "--previous", fails=True)
+    assert 'previous terminated container "web" in pod "web-' in previous.err
+    wrong = await kubectl("logs", "deploy/web", "-c", "nope", fails=True)
+    assert "container nope is not valid for pod web-" in wrong.err
+    await apply(kubectl, JOB)
+    await until(lambda: lab.store.get("jobs", "default", "once").get("status", {}).get("succeeded"), "the Job's end")
+    assert (await kubectl("logs", "-f", "job/once")).out == "one\ntwo\nthree\n"
+
+
+async def test_logs_of_a_container_that_cannot_start(kubectl: Kubectl) -> None:
+    await kubectl("run", "broken", "--image=nowhere")
+    await kubectl("wait", "pod/broken", "--for=jsonpath={.status.containerStatuses[0].state.waiting}", "--timeout=5s")
+    said = (await kubectl("logs", "broken", fails=True)).err
+    waiting = 'container "broken" in pod "broken" is waiting to start: image can\'t be pulled'
+    assert said == f"Error from server (BadRequest): {waiting}\n"
+
+
+async def test_diff_shows_what_apply_would_do_and_does_not_do_it(kubectl: Kubectl, lab: HollowLab) -> None:
+    await apply(kubectl, WEB)
+    same = await kubectl("diff", "-f", "-", stdin=WEB)
+    assert same.out == ""
+    version = lab.store.get("deployments", "default", "web")["metadata"]["resourceVersion"]
+    differs = await kubectl("diff", "-f", "-", stdin=WEB.replace("replicas: 2", "replicas: 7"), fails=True)
+    assert "\n-  replicas: 2\n+  replicas: 7\n" in differs.out
+    new = await kubectl("diff", "-f", "-", stdin=JOB, fails=True)
+    assert "\n+kind: Job\n" in new.out
+    assert lab.store.find("jobs", "default", "once") is None
+    assert lab.store.get("deployments", "default", "web")["metadata"]["resourceVersion"] == version
+
+
+async def test_server_side_apply_and_its_conflicts(kubectl: Kubectl, lab: HollowLab) -> None:
+    manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shared}\ndata: {a: '%s', b: '%s'}\n"
+    assert await apply(kubectl, manifest % (1, 2), "--server-side") == "configmap/shared serverside-applied\n"
+    other = ("apply", "-f", "-", "--server-side", "--field-manager=other")
+    conflict = await kubectl(*other, stdin=manifest % (1, 3), fails=True)
+    assert 'Apply failed with 1 conflict: conflict with "kubectl": .data.b' in conflict.err
+    await kubectl(*other, "--force-conflicts", stdin=manifest % (1, 3))
+    await kubectl("apply", "-f", "-", "--server-side", stdin=manifest.replace(", b: '%s'", "") % 1)
+    assert lab.store.get("configmaps", "default", "shared")["data"] == {"a": "1", "b": "3"}
+
+
+async def test_what_the_server_says_of_itself(kubectl: Kubectl) -> None:
+    resources = (await kubectl("api-resources", "--no-headers")).out
+    assert re.search(r"^deployments\s+deploy\s+apps/v1\s+true\s+Deployment$", resources, re.MULTILINE)
+    assert re.search(r"^pods\s+po\s+v1\s+true\s+Pod$", resources, re.MULTILINE)
+    assert "apps/v1\n" in (await kubectl("api-versions")).out
+    assert "Server Version: v1.34" in (await kubectl("version")).out
+    assert (await kubectl("auth", "can-i", "delete", "pods")).out == "yes\n"
+    explained = (await kubectl("explain", "deployment.spec.strategy.rollingUpdate.maxSurge")).out
+    assert "The maximum number of pods that can be scheduled above the desired number of" in explained
+    assert "is running at" in (await kubectl("cluster-info")).out
+
+
+async def test_what_the_lab_has_not_is_said_with_a_remedy(kubectl: Kubectl) -> None:
+    await kubectl("run", "solo", "--image=greeter:dev")
+    await kubectl("wait", "pod/solo", "--for=condition=Ready", "--timeout=5s")
+    assert (
+        "the lab has no pods/exec: run it as a container's command"
+        in (await kubectl("exec", "solo", "--", "true", fails=True)).err
+    )

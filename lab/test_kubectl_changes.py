@@ -1,0 +1,138 @@
+"""The real kubectl against the lab's API: creating, changing, rolling out, waiting and deleting."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from lab.hollow import HollowLab, hollow_lab
+from lab.kubectltesting import JOB, MISSING, WEB, Kubectl, apply, kubectl_of, rolled_out
+from lab.testing import until
+
+pytestmark = pytest.mark.skipif(MISSING, reason="kubectl is not on PATH")
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[HollowLab]:
+    async with hollow_lab(tmp_path) as lab:
+        yield lab
+
+
+@pytest.fixture
+def kubectl(lab: HollowLab, tmp_path: Path) -> Kubectl:
+    return kubectl_of(lab, tmp_path)
+
+
+async def test_scale_and_the_rollout_commands(kubectl: Kubectl) -> None:
+    await rolled_out(kubectl)
+    assert (await kubectl("scale", "deployment/web", "--replicas=3")).out == "deployment.apps/web scaled\n"
+    assert (await kubectl("set", "env", "deploy/web", "MODE=b")).out == "deployment.apps/web env updated\n"
+    assert (await kubectl("set", "image", "deploy/web", "web=greeter:2")).out == "deployment.apps/web image updated\n"
+    assert (await kubectl("rollout", "restart", "deploy/web")).out == "deployment.apps/web restarted\n"
+    status = (await kubectl("rollout", "status", "deploy/web", "--timeout=10s")).out
+    assert status.endswith('deployment "web" successfully rolled out\n')
+    history = (await kubectl("rollout", "history", "deploy/web")).out.splitlines()
+    assert [line.split()[0] for line in history[2:] if line] == ["1", "2", "3", "4"]
+    assert (
+        await kubectl("rollout", "undo", "deploy/web", "--to-revision=1")
+    ).out == "deployment.apps/web rolled back\n"
+    path = "jsonpath={.spec.template.spec.containers[0].image} {.spec.replicas}"
+    assert (await kubectl("get", "deploy", "web", "-o", path)).out == "greeter:dev 3"
+    missing = await kubectl("scale", "deploy/nope", "--replicas=1", fails=True)
+    assert 'deployments.apps "nope" not found' in missing.err
+
+
+async def test_scale_with_a_precondition(kubectl: Kubectl) -> None:
+    await rolled_out(kubectl)
+    refused = await kubectl("scale", "deploy/web", "--replicas=3", "--current-replicas=7", fails=True)
+    assert "Expected replicas to be 7, was 2" in refused.err
+    await kubectl("scale", "deploy/web", "--replicas=3", "--current-replicas=2")
+
+
+async def test_wait(kubectl: Kubectl) -> None:
+    await apply(kubectl, WEB)
+    met = await kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=10s")
+    assert met.out == "deployment.apps/web condition met\n"
+    deleting = asyncio.ensure_future(kubectl("wait", "deploy/web", "--for=delete", "--timeout=10s"))
+    await kubectl("delete", "deploy/web")
+    await deleting
+    assert "timed out" in (await kubectl("wait", "svc/web", "--for=delete", "--timeout=1s", fails=True)).err
+
+
+async def test_delete_with_all_that_hangs_on_it_and_without(kubectl: Kubectl, lab: HollowLab) -> None:
+    await rolled_out(kubectl)
+    await kubectl("delete", "deploy/web", "--cascade=orphan")
+    await until(lambda: not lab.store.list("deployments"), "the Deployment is gone")
+    assert len(lab.store.list("replicasets")) == 1
+    await rolled_out(kubectl)  # adopts them
+    await kubectl("delete", "deploy/web", "--cascade=foreground")
+    assert lab.store.list("pods") == []
+    await rolled_out(kubectl)
+    await kubectl("delete", "-f", "-", stdin=WEB)
+    await until(lambda: not lab.store.list("pods"), "the pods are gone")
+
+
+async def test_delete_at_once(kubectl: Kubectl, lab: HollowLab) -> None:
+    await kubectl("run", "solo", "--image=greeter:dev")
+    said = await kubectl("delete", "pod", "solo", "--grace-period=0", "--force")
+    assert 'pod "solo" force deleted' in said.out
+    assert lab.store.list("pods") == []
+
+
+async def test_delete_a_namespace_with_its_contents(kubectl: Kubectl, lab: HollowLab) -> None:
+    await kubectl("create", "namespace", "shop")
+    await apply(kubectl, WEB, "-n", "shop")
+    await kubectl("delete", "namespace", "shop", "--timeout=20s")
+    assert lab.store.list("deployments") == []
+    gone = await kubectl("create", "configmap", "a", "-n", "shop", fails=True)
+    assert 'namespaces "shop" not found' in gone.err
+
+
+async def test_create(kubectl: Kubectl, lab: HollowLab) -> None:
+    assert (await kubectl("create", "namespace", "shop")).out == "namespace/shop created\n"
+    again = await kubectl("create", "namespace", "shop", fails=True)
+    assert again.err == 'Error from server (AlreadyExists): namespaces "shop" already exists\n'
+    await kubectl("create", "secret", "generic", "key", "--from-literal=a=b", "-n", "shop")
+    assert lab.store.get("secrets", "shop", "key")["data"] == {"a": "Yg=="}
+    await kubectl("create", "configmap", "settings", "--from-literal=a=b", "-n", "shop")
+    assert lab.store.get("configmaps", "shop", "settings")["data"] == {"a": "b"}
+    await kubectl("create", "deployment", "web", "--image=greeter:dev", "--replicas=0", "--port=8000")
+    assert lab.store.get("deployments", "default", "web")["spec"]["replicas"] == 0
+    await kubectl("create", "service", "clusterip", "web", "--tcp=80:8000")
+    assert lab.store.get("services", "default", "web")["spec"]["ports"][0]["targetPort"] == 8000
+    await kubectl("create", "job", "once", "--image=greeter:dev", "--", "python", "-c", "1")
+    command = lab.store.get("jobs", "default", "once")["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert command == ["python", "-c", "1"]
+    await kubectl("create", "role", "reader", "--verb=get", "--resource=pods")
+    await kubectl("create", "rolebinding", "reader", "--role=reader", "--serviceaccount=default:default")
+    await kubectl("create", "serviceaccount", "greeter")
+
+
+async def test_label_annotate_and_the_three_patches(kubectl: Kubectl, lab: HollowLab) -> None:
+    await apply(kubectl, WEB)
+    await kubectl("label", "deploy/web", "tier=back")
+    await kubectl("annotate", "deploy/web", "note=hello")
+    await kubectl("label", "deploy/web", "app-")
+    meta = lab.store.get("deployments", "default", "web")["metadata"]
+    assert (meta["labels"], meta["annotations"]["note"]) == ({"tier": "back"}, "hello")
+    container = '{"spec":{"template":{"spec":{"containers":[{"name":"%s","image":"b"}]}}}}'
+    await kubectl("patch", "deploy/web", "-p", container % "more")
+    spec = lab.store.get("deployments", "default", "web")["spec"]["template"]["spec"]
+    assert [c["name"] for c in spec["containers"]] == ["more", "web"]
+    await kubectl("patch", "deploy/web", "--type=merge", "-p", container % "only")
+    spec = lab.store.get("deployments", "default", "web")["spec"]["template"]["spec"]
+    assert [c["name"] for c in spec["containers"]] == ["only"]
+    operation = '[{"op":"replace","path":"/spec/replicas","value":5}]'
+    await kubectl("patch", "deploy/web", "--type=json", "-p", operation)
+    assert lab.store.get("deployments", "default", "web")["spec"]["replicas"] == 5
+
+
+async def test_replace(kubectl: Kubectl, lab: HollowLab) -> None:
+    missing = await kubectl("replace", "-f", "-", stdin=JOB, fails=True)
+    assert 'jobs.batch "once" not found' in missing.err
+    await apply(kubectl, WEB)
+    address = lab.store.get("services", "default", "web")["spec"]["clusterIP"]
+    await kubectl("replace", "-f", "-", stdin=WEB.replace("replicas: 2", "replicas: 4"))
+    assert lab.store.get("deployments", "default", "web")["spec"]["replicas"] == 4
+    assert lab.store.get("services", "default", "web")["spec"]["clusterIP"] == address

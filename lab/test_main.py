@@ -1,0 +1,140 @@
+"""The command line: a lab that comes and goes with a command, and what is said of a wrong one."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab.testing import until
+
+Lab = Callable[..., Awaitable[Process]]
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
+    """Starts `python -m lab` with a run directory of its own; ends what is left."""
+    started: list[Process] = []
+
+    async def start(*arguments: str, **environment: str) -> Process:
+        variables = os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)} | environment
+        lab = (sys.executable, "-m", "lab", *arguments)
+        process = await asyncio.create_subprocess_exec(*lab, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=variables)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def said(process: Process) -> tuple[str, str, int | None]:
+    out, err = await asyncio.wait_for(process.communicate(), 20)
+    return out.decode(), err.decode(), process.returncode
+
+
+async def kubeconfig_of(process: Process) -> Path:
+    """Wait for what `up` prints."""
+    assert process.stdout
+    line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+    assert line.startswith("export KUBECONFIG=/"), line
+    return Path(line.removeprefix("export KUBECONFIG=").rstrip())
+
+
+def server_of(kubeconfig: Path) -> str:
+    return str(yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"])
+
+
+def is_open(server: str) -> bool:
+    host, port = server.removeprefix("https://").split(":")
+    with open("/proc/net/tcp") as table:
+        wanted = "".join(f"{int(part):02X}" for part in reversed(host.split("."))) + f":{int(port):04X}"
+        return any(line.split()[1] == wanted and line.split()[3] == "0A" for line in table.readlines()[1:])
+
+
+async def test_run_gives_a_command_a_lab_and_its_status(lab: Lab, tmp_path: Path) -> None:
+    code = (
+        "import os, stat, sys; path = os.environ['KUBECONFIG']; print(oct(os.stat(path).st_mode & 0o777)); sys.exit(7)"
+    )
+    out, err, status = await said(await lab("run", "--", sys.executable, "-c", code))
+    assert (out, err, status) == ("0o600\n", "", 7)
+    assert os.listdir(tmp_path) == []
+
+
+async def test_the_commands_own_flags_are_its_own(lab: Lab) -> None:
+    out, _, status = await said(await lab("run", "--dns-ttl", "5", "--", "echo", "--dns-ttl", "-x"))
+    assert (out, status) == ("--dns-ttl -x\n", 0)
+
+
+async def test_a_command_that_a_signal_ends_gives_what_a_shell_would(lab: Lab) -> None:
+    process = await lab("run", "--", sys.executable, "-c", "import os; os.kill(os.getpid(), 15)")
+    assert (await said(process))[2] == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+async def test_signals_are_passed_on_to_the_command(lab: Lab, number: signal.Signals) -> None:
+    code = f"import signal, sys; signal.signal({number}, lambda *_: sys.exit(9)); print('ready', flush=True)"
+    code += "; signal.pause()"
+    process = await lab("run", "--", sys.executable, "-c", code)
+    assert process.stdout
+    assert await asyncio.wait_for(process.stdout.readline(), 20) == b"ready\n"
+    process.send_signal(number)
+    assert (await said(process))[2] == 9
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_up_ends_within_three_seconds_and_leaves_nothing(
+    lab: Lab, tmp_path: Path, number: signal.Signals
+) -> None:
+    process = await lab("up")
+    server = server_of(await kubeconfig_of(process))
+    assert is_open(server)
+    began = asyncio.get_running_loop().time()
+    process.send_signal(number)
+    _, err, status = await said(process)
+    assert asyncio.get_running_loop().time() - began < 3
+    assert (err, status) == ("lab: running until Ctrl-C\n", 0)
+    assert not is_open(server)
+    assert os.listdir(tmp_path) == []
+
+
+async def test_what_a_killed_lab_leaves_goes_at_the_next_start_and_a_living_one_is_let_be(
+    lab: Lab, tmp_path: Path
+) -> None:
+    killed, living = await lab("up"), await lab("up")
+    dead, alive = await kubeconfig_of(killed), await kubeconfig_of(living)
+    assert server_of(dead) != server_of(alive)
+    killed.kill()
+    await killed.wait()
+    assert dead.exists()
+    server = server_of(dead)
+    await until(lambda: not is_open(server), "its port is closed", 2)
+    await said(await lab("run", "--", "true"))
+    assert os.listdir(tmp_path) == [alive.parent.name]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: up|run"),
+        (["dwon"], "argument up|run: invalid choice: 'dwon' (choose from 'up', 'run')"),
+        (["up", "--nope"], "unrecognized arguments: --nope"),
+        (["up", "--dns-ttl", "x"], "argument --dns-ttl: 'x' is no number of seconds, such as 5"),
+        (["up", "--dns-ttl", "-1"], "argument --dns-ttl: '-1' is no number of seconds, such as 5"),
+        (["run"], "the following arguments are required: COMMAND"),
+    ],
+)
+async def test_a_wrong_flag_is_said_in_one_line(lab: Lab, arguments: list[str], message: str) -> None:
+    assert await said(await lab(*arguments)) == ("", f"lab: {message}; see python -m lab --help\n", 2)
+
+
+async def test_a_command_that_there_is_not_is_said_in_one_line(lab: Lab) -> None:
+    expected = "lab: cannot run kubctl: there is no such program on PATH; name one after --\n"
+    assert await said(await lab("run", "--", "kubctl", "get", "pods")) == ("", expected, 2)
