@@ -1,0 +1,146 @@
+"""What the end-to-end tests do to a cluster, all of it with kubectl: whatever KUBECONFIG names."""
+
+import json
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+TIMEOUT = 180.0  # seconds that anything on a cluster may take, unless said otherwise
+
+
+def kubectl(*args: str, stdin: str | None = None, ok: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+    """Run kubectl to its end. Fails with what it printed where its exit code is not among `ok`."""
+    done = subprocess.run(["kubectl", *args], input=stdin, capture_output=True, text=True, timeout=TIMEOUT + 60)
+    assert done.returncode in ok, f"kubectl {' '.join(args)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+    return done
+
+
+def until(what: str, check: Callable[[], Any], timeout: float = TIMEOUT) -> Any:
+    """The first truthy answer of `check`, asked five times a second. Fails with `what` after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (answer := check()):
+        assert time.monotonic() < deadline, f"{what}: not within {timeout:g} s"
+        time.sleep(0.2)
+    return answer
+
+
+class Namespace:
+    """One demo in a namespace of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def kubectl(self, *args: str, stdin: str | None = None, ok: tuple[int, ...] = (0,)) -> str:
+        return kubectl("--namespace", self.name, *args, stdin=stdin, ok=ok).stdout
+
+    def get(self, *args: str) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(self.kubectl("get", *args, "-o", "json"))
+        return answer
+
+    def apply(self, manifests: Path) -> str:
+        """Apply and wait until every Deployment is rolled out; return what the API server warned of."""
+        done = kubectl("--namespace", self.name, "apply", "-f", str(manifests))
+        self.rolled_out()
+        return done.stderr
+
+    def rolled_out(self) -> None:
+        for deployment in self.get("deployments")["items"]:
+            name = deployment["metadata"]["name"]
+            self.kubectl("rollout", "status", f"deployment/{name}", f"--timeout={TIMEOUT:g}s")
+
+    def scale(self, replicas: int, deployment: str = "greeter-server") -> None:
+        self.kubectl("scale", f"deployment/{deployment}", f"--replicas={replicas}")
+
+    def ready(self, service: str = "greeter-server") -> set[str]:
+        """The addresses that the Service's EndpointSlices list as ready."""
+        slices = self.get("endpointslices", "-l", f"kubernetes.io/service-name={service}")["items"]
+        endpoints = [endpoint for slice_ in slices for endpoint in slice_["endpoints"] or ()]
+        return {address for e in endpoints if e["conditions"].get("ready") for address in e["addresses"]}
+
+    def wait_ready(self, replicas: int) -> set[str]:
+        """Wait until exactly so many addresses are ready, and return them."""
+        return until(f"{replicas} ready", lambda: found if len(found := self.ready()) == replicas else None)  # type: ignore[no-any-return]
+
+    def gone(self, left: int) -> None:
+        """Wait until only so many server pods are left, those that end included."""
+        selector = "app.kubernetes.io/component=server"
+        until(f"{left} pods", lambda: len(self.get("pods", "-l", selector)["items"]) == left)
+
+    def measure(self, *args: str) -> "Measurement":
+        """Start the demo's client as a Job: its own pod template, with these flags and --json after its own.
+
+        Returns when it has warmed up and measures.
+        """
+        self.kubectl("scale", "deployment/greeter-client", "--replicas=0")
+        template = self.get("deployment", "greeter-client")["spec"]["template"]
+        template["spec"]["restartPolicy"] = "Never"
+        client = next(c for c in template["spec"]["containers"] if c["name"] == "client")
+        client["args"] = [*client.get("args", []), *args, "--json"]
+        name = f"measure-{uuid.uuid4().hex[:6]}"
+        job = {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"name": name},
+            "spec": {"backoffLimit": 0, "template": template},
+        }
+        self.kubectl("create", "-f", "-", stdin=json.dumps(job))
+        until(f"the start of {name}", lambda: "Measuring" in self.kubectl("logs", f"job/{name}", ok=(0, 1)))
+        return Measurement(self, name)
+
+
+class Measurement:
+    """A client that measures, as a Job."""
+
+    def __init__(self, namespace: Namespace, job: str) -> None:
+        self._namespace = namespace
+        self._job = job
+
+    def result(self) -> dict[str, Any]:
+        """Wait for its end and return the JSON it printed. Fails with its log where it failed."""
+        until(f"the end of {self._job}", self._ended)
+        log = self._namespace.kubectl("logs", f"job/{self._job}", "-c", "client")
+        last = log.strip().rpartition("\n")[2]
+        assert last.startswith("{"), f"{self._job} printed no result:\n{log}"
+        result: dict[str, Any] = json.loads(last)
+        return result
+
+    def stop(self) -> dict[str, Any]:
+        """End it by SIGTERM, which lets it print what it has, and return that."""
+        pod = f"batch.kubernetes.io/job-name={self._job}"
+        logs = subprocess.Popen(
+            ["kubectl", "--namespace", self._namespace.name, "logs", "-f", f"job/{self._job}", "-c", "client"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            self._namespace.kubectl("delete", "pod", "-l", pod)
+            output, _ = logs.communicate(timeout=60)
+        finally:
+            logs.kill()
+            logs.wait()
+        result: dict[str, Any] = json.loads(output.strip().rpartition("\n")[2])
+        return result
+
+    def _ended(self) -> bool:
+        status = self._namespace.get("job", self._job)["status"]
+        return any(c["type"] in ("Complete", "Failed") for c in status.get("conditions", ()) if c["status"] == "True")
+
+
+@contextmanager
+def namespace() -> Iterator[Namespace]:
+    """A new namespace that enforces Pod Security `restricted`; deleted in the end, whatever happened."""
+    name = f"greeter-e2e-{uuid.uuid4().hex[:8]}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"}
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    kubectl("create", "-f", "-", stdin=json.dumps(body))
+    try:
+        yield Namespace(name)
+    finally:
+        kubectl("delete", "namespace", name, "--wait=false")
+        # A drain of 35 s teaches nobody here any more.
+        kubectl("--namespace", name, "delete", "pods", "--all", "--force", "--grace-period=0", "--wait=false")

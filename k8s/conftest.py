@@ -1,0 +1,22 @@
+"""Every test gets a namespace of its own."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from k8s import cluster
+from tests.strategies import demos
+
+
+@pytest.fixture
+def namespace() -> Iterator[cluster.Namespace]:
+    if not os.environ.get("KUBECONFIG"):
+        pytest.skip("KUBECONFIG names no cluster")
+    with cluster.namespace() as namespace:
+        yield namespace
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "demo" in metafunc.fixturenames:
+        metafunc.parametrize("demo", demos(), ids=lambda demo: demo.name)
