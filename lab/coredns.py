@@ -26,6 +26,15 @@ ANNOTATION = "lab/dns"  # of a Namespace: IP:PORT
 NDOTS = 5
 UDP_SIZE = 512  # bytes of an answer, for a client that doesn't say (EDNS) what it can take
 HEADER_SIZE = 12
+COREFILE = """\
+.:53 {{
+    kubernetes cluster.local {{
+        ttl {ttl}
+    }}
+    cache {ttl}
+    loadbalance
+}}
+"""
 TCP_IDLE = 10.0  # seconds after which a silent connection is closed
 
 
@@ -33,6 +42,7 @@ async def run(store: Store, network: Network, ttl: int = 30) -> None:
     """Serve every namespace, until cancelled. `ttl` is that of the records and, as `cache 30` does, of the cache."""
     cache = Cache(Records(store, ttl).lookup, ttl)
     servers: dict[str, Server] = {}
+    _publish(store, ttl)
     try:
         with store.watch(["namespaces"]) as changes:
             async for change in changes:
@@ -52,6 +62,13 @@ async def run(store: Store, network: Network, ttl: int = 30) -> None:
     finally:
         for server in servers.values():
             server.close()
+
+
+def _publish(store: Store, ttl: int) -> None:
+    """Say in the ConfigMap `coredns`, where kubeadm's clusters say it, how long answers are kept."""
+    meta: Object = {"name": "coredns", "namespace": "kube-system"}
+    data = {"Corefile": COREFILE.format(ttl=ttl)}
+    store.create("configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
 
 
 async def _start(resolver: "Resolver", network: Network) -> "Server":

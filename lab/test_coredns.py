@@ -257,3 +257,12 @@ async def test_grpc_says_that_there_is_no_such_name(store: Store, network: Netwo
                 await call(b"", timeout=10)
     assert failure.value.code() == grpc.StatusCode.UNAVAILABLE
     assert "Domain name not found" in str(failure.value.details())
+
+
+async def test_the_corefile_says_how_long_answers_are_kept(store: Store, network: Network) -> None:
+    def corefile() -> str:
+        found = store.find("configmaps", "kube-system", "coredns")
+        return str(found["data"]["Corefile"]) if found else ""
+
+    async with running(coredns.run(store, network, ttl=7)):
+        assert "    cache 7\n" in await until(corefile, "the ConfigMap")
