@@ -1,6 +1,7 @@
 """One call, and what became of it."""
 
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import grpc
@@ -9,6 +10,8 @@ from helloworld import helloworld_pb2, helloworld_pb2_grpc
 
 # What the server tells back of gRFC A6's metadata: how often a retryPolicy had tried before the attempt it answered.
 PREVIOUS_ATTEMPTS = "grpc-previous-rpc-attempts"
+# How many attempts an Envoy on the way has made (include_attempt_count_in_response).
+ENVOY_ATTEMPTS = "x-envoy-attempt-count"
 
 
 class Call(NamedTuple):
@@ -22,11 +25,14 @@ class Call(NamedTuple):
     details: str
 
 
-def greet(stub: helloworld_pb2_grpc.GreeterStub, name: str, deadline: float) -> Call:
+def greet(
+    stub: helloworld_pb2_grpc.GreeterStub, name: str, deadline: float, metadata: Sequence[tuple[str, str]] = ()
+) -> Call:
     """Make one call; failures are returned, not raised."""
+    request = helloworld_pb2.HelloRequest(name=name)
     start, began = time.time(), time.perf_counter()
     try:
-        reply, rpc = stub.SayHello.with_call(helloworld_pb2.HelloRequest(name=name), timeout=deadline)
+        reply, rpc = stub.SayHello.with_call(request, timeout=deadline, metadata=tuple(metadata))
     except grpc.RpcError as error:
         latency = time.perf_counter() - began
         return Call(start, latency, error.code().name, "", _attempts(error), error.details() or "")
@@ -35,5 +41,5 @@ def greet(stub: helloworld_pb2_grpc.GreeterStub, name: str, deadline: float) -> 
 
 
 def _attempts(rpc: Any) -> int:  # a finished call, or the error that it is when it failed
-    trailers = dict(rpc.trailing_metadata() or ())
-    return 1 + int(trailers.get(PREVIOUS_ATTEMPTS, 0))
+    told = {**dict(rpc.initial_metadata() or ()), **dict(rpc.trailing_metadata() or ())}  # a failure has trailers only
+    return int(told.get(PREVIOUS_ATTEMPTS, 0)) + int(told.get(ENVOY_ATTEMPTS, 1))

@@ -38,7 +38,7 @@ def run(channel: grpc.Channel, flags: argparse.Namespace, *, policy: str) -> int
         if flags.count is None and flags.duration is None and not flags.streams:
             greet_on(stub, flags.name, flags.deadline, interval, stop)
             return 0
-        measurement = Measurement([stub], flags.name, flags.deadline, stop)
+        measurement = Measurement([stub], flags.name, flags.deadline, stop, flags.metadata)
         warmup_calls = measurement.warm_up(flags.backends or 1, flags.warmup or WARMUP)
         print(f"Measuring, after {warmup_calls} calls to warm up", file=sys.stderr, flush=True)
         result = {"target": flags.target, "policy": policy, "warmup_calls": warmup_calls}
@@ -58,6 +58,8 @@ def _measure(measurement: Measurement, flags: argparse.Namespace, stop: threadin
     backends = flags.backends or 0
     if flags.duration is not None:
         return summarize(measurement.during(flags.duration, flags.rate), backends)
+    if flags.parallel > 1:
+        return summarize(measurement.count_parallel(flags.count, flags.parallel), backends)
     if not flags.direct:
         return summarize(measurement.count(flags.count), backends)
     with ExitStack() as stack:

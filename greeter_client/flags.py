@@ -1,6 +1,7 @@
 """The flags of every client, and what may go together."""
 
 import argparse
+import re
 
 import durationpy
 
@@ -23,6 +24,21 @@ def parser(description: str | None, default_target: str = "localhost:8000") -> a
     add("--backends", type=positive, metavar="N", help="how many should answer; those that don't count as idle")
     add("--warmup", type=seconds, metavar="TIME", help="call uncounted until all --backends answered, 2s at most")
     add("--direct", type=targets, metavar="ADDRESSES", help="of pods, 10.0.2.95:8000 say: compare with plain channels")
+    add(
+        "--parallel",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="with --count: so many calls at a time, on one channel",
+    )
+    add(
+        "--metadata",
+        type=pair,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="with each call: fault=crash say",
+    )
     add("--streams", type=positive, metavar="N", help="N long streams in place of calls; --count is per stream")
     add("--json", action="store_true", help="print the measurement as one line of JSON")
     return flags
@@ -39,9 +55,13 @@ def misfit(flags: argparse.Namespace) -> str:
         return "--interval is for greeting for ever; leave it out with --count or --duration"
     if flags.streams and flags.duration is not None:
         return "--streams goes with --count, not with --duration"
-    idle = [name for name in ("json", "direct", "backends", "warmup") if getattr(flags, name) and not measured]
+    idle = [
+        name for name in ("json", "direct", "backends", "warmup", "metadata") if getattr(flags, name) and not measured
+    ]
     if idle:
         return f"--{idle[0]} needs a measurement; add --count 300, or --duration 30s --rate 100"
+    if flags.parallel > 1 and (flags.count is None or flags.direct or flags.streams):
+        return "--parallel goes with --count alone; leave out --duration, --direct and --streams"
     if flags.direct and flags.streams:
         return "--direct has no meaning with --streams; leave it out"
     if flags.direct and flags.duration is not None:
@@ -68,6 +88,14 @@ def milliseconds(text: str) -> int:
 def targets(text: str) -> list[str]:
     """Targets, separated by commas."""
     return [target(one) for one in text.split(",")]
+
+
+def pair(text: str) -> tuple[str, str]:
+    """A key of metadata and its value."""
+    key, equals, value = text.partition("=")
+    if not equals or not re.fullmatch("[a-z0-9_.-]+", key):
+        raise argparse.ArgumentTypeError(f"'{text}' is no metadata; write key=value, the key in small letters")
+    return key, value
 
 
 def positive(text: str) -> int:

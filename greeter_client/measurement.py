@@ -4,6 +4,7 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from greeter_client.call import Call, greet
 from helloworld import helloworld_pb2_grpc
@@ -14,12 +15,18 @@ PAUSE = 0.02  # seconds between calls that only wait for backends: they need not
 
 
 class Measurement:
-    """Calls one after the other, each with a deadline; over one channel, or over several in turn."""
+    """Calls, each with a deadline and the same metadata; over one channel, or over several in turn."""
 
     def __init__(
-        self, stubs: Sequence[helloworld_pb2_grpc.GreeterStub], name: str, deadline: float, stop: threading.Event
+        self,
+        stubs: Sequence[helloworld_pb2_grpc.GreeterStub],
+        name: str,
+        deadline: float,
+        stop: threading.Event,
+        metadata: Sequence[tuple[str, str]] = (),
     ) -> None:
         self._stubs = itertools.cycle(stubs)
+        self._metadata = metadata
         self._name = name
         self._deadline = deadline
         self._stop = stop
@@ -41,6 +48,12 @@ class Measurement:
     def count(self, total: int) -> list[Call]:
         """`total` calls, or fewer where stopped."""
         return [self._greet() for _ in self._until_stopped(total)]
+
+    def count_parallel(self, total: int, parallel: int) -> list[Call]:
+        """`total` calls, or fewer where stopped, so many at a time; in the order of their beginnings."""
+        with ThreadPoolExecutor(parallel) as callers:
+            calls = callers.map(lambda _: None if self._stop.is_set() else self._greet(), range(total))
+            return sorted(call for call in calls if call)
 
     def count_beside(self, other: "Measurement", total: int) -> tuple[list[Call], list[Call]]:
         """`total` calls over this and as many of the other measurement's, batch by batch."""
@@ -71,4 +84,4 @@ class Measurement:
             yield i
 
     def _greet(self) -> Call:
-        return greet(next(self._stubs), self._name, self._deadline)
+        return greet(next(self._stubs), self._name, self._deadline, self._metadata)

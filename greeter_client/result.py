@@ -41,6 +41,7 @@ def summarize(calls: Sequence[Call], expected_backends: int = 0) -> dict[str, An
         "jain_of": len(per_backend) + len(idle),
         "windows": _windows(calls, len(per_backend) + len(idle)),
         "latency_ms": percentiles(answered),
+        "latency_distribution_ms": distribution(answered),
     }
 
 
@@ -67,18 +68,25 @@ def _windows(calls: Sequence[Call], backends: int) -> list[dict[str, Any]]:
 
 def percentiles(answered: Sequence[Call]) -> dict[str, float] | None:
     """p50 and p99 in milliseconds, or None of fewer than two calls."""
+    cuts = distribution(answered)
+    return {"p50": cuts[49], "p99": cuts[98]} if cuts else None
+
+
+def distribution(answered: Sequence[Call]) -> list[float] | None:
+    """All of p1 to p99 in milliseconds, or None of fewer than two calls."""
     if len(answered) < 2:
         return None
     cuts = statistics.quantiles((call.latency * 1000 for call in answered), n=100, method="inclusive")
-    return {"p50": round(cuts[49], 3), "p99": round(cuts[98], 3)}
+    return [round(cut, 3) for cut in cuts]
 
 
 def beside(channel: Sequence[Call], direct: Sequence[Call]) -> dict[str, Any]:
     """The latency of the plain channel measured in the same run, and how many times that the strategy's is."""
-    ours = percentiles([call for call in channel if call.code == "OK"])
-    plain = percentiles([call for call in direct if call.code == "OK"])
+    answered = [call for call in direct if call.code == "OK"]
+    ours, plain = percentiles([call for call in channel if call.code == "OK"]), percentiles(answered)
     ratios = {p: round(ours[p] / plain[p], 3) for p in plain} if ours and plain else None
-    return {"calls": len(direct), "latency_ms": plain, "ratio": ratios}
+    latencies = {"latency_ms": plain, "latency_distribution_ms": distribution(answered)}
+    return {"calls": len(direct), **latencies, "ratio": ratios}
 
 
 def describe(result: dict[str, Any]) -> str:

@@ -48,6 +48,15 @@ def test_a_count_makes_that_many_calls_and_says_who_answered() -> None:
     assert (result["target"], result["policy"]) == (address, "pick_first")
 
 
+def test_calls_in_parallel_are_as_many_and_overlap() -> None:
+    slow = ("--metadata=fault=delay=200ms", "--count=8")
+    with greeter("--faults") as (_, address):
+        result = measured(f"--target={address}", "--parallel=4", *slow)
+        one_by_one = measured(f"--target={address}", *slow)
+    assert result["calls"] == one_by_one["calls"] == 8
+    assert result["ended"] - result["started"] < 1.2 < 1.6 <= one_by_one["ended"] - one_by_one["started"]
+
+
 def test_a_duration_keeps_its_rate_and_ends_on_time() -> None:
     with greeter() as (_, address):
         result = measured(f"--target={address}", "--duration=2s", "--rate=50")
@@ -115,6 +124,10 @@ def test_a_stream_stays_where_it_landed_and_another_may_land_elsewhere() -> None
         (["--count=3", "--interval=1s"], "--interval is for greeting for ever"),
         (["--streams=2", "--count=3", "--direct=127.0.0.1:1"], "--direct has no meaning with --streams"),
         (["--streams=2", "--duration=3s", "--rate=1"], "--streams goes with --count"),
+        (["--parallel=2"], "--parallel goes with --count alone"),
+        (["--parallel=2", "--duration=3s", "--rate=1"], "--parallel goes with --count alone"),
+        (["--metadata=fault"], "'fault' is no metadata; write key=value"),
+        (["--metadata=Fault=x"], "'Fault=x' is no metadata; write key=value"),
         (["--cuont=3"], "unrecognized arguments: --cuont=3"),
     ],
 )
