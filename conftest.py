@@ -1,4 +1,4 @@
-"""The strategies' READMEs are tests: a fresh lab, the real kubectl, every block (tests/tutorial.py)."""
+"""The tutorials are tests: a fresh lab or KUBECONFIG's cluster, the real kubectl, every block (tests/tutorial.py)."""
 
 import os
 import shutil
@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from compare.strategies import ROOT, strategies
 from tests.processes import process
-from tests.strategies import strategies
 from tests.tutorial import tutorials
 
 collect = tutorials().pytest()
+HPA = ROOT / "k8s" / "hpa"  # of a cluster alone: the lab has no autoscaler
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    is_tutorial = file_path.name == "README.md" and file_path.parent in strategies()
+    is_tutorial = file_path.name == "README.md" and file_path.parent in [*strategies(), HPA]
     return collect(file_path, parent) if is_tutorial else None
 
 
@@ -24,15 +25,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name == "README.md":
             item.add_marker(pytest.mark.timeout(300))
+        if item.path.parent == HPA and not os.environ.get("KUBECONFIG"):
+            item.add_marker(pytest.mark.skip("KUBECONFIG names no cluster"))
 
 
 @pytest.fixture(scope="module")
-def kubeconfig() -> Iterator[str]:
-    """The cluster that KUBECONFIG names, or a lab of its own for each tutorial."""
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The cluster that KUBECONFIG names, or a lab of its own for each tutorial.
+
+    A copy: tutorials change the current namespace.
+    """
     if not shutil.which("kubectl") and not os.environ.get("CI"):
         pytest.skip("kubectl is not on PATH")
     if given := os.environ.get("KUBECONFIG"):
-        yield given
+        yield shutil.copy(given, str(tmp_path_factory.mktemp("kube") / "config"))
         return
     with process("lab", "up") as lab:
         yield lab.line(r"^export KUBECONFIG=(.+)$")[1]

@@ -9,7 +9,7 @@ import tempfile
 
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
-from tests.strategies import ROOT, strategies
+from compare.strategies import ROOT, strategies
 
 LAYERS = [
     # Siblings by "|" may not import each other: no strategy another, nor the lab or compare any strategy.

@@ -59,9 +59,9 @@ class Process:
     def signal(self, signum: signal.Signals) -> None:
         self._process.send_signal(signum)
 
-    def end(self) -> int:
+    def end(self, within: float = DEADLINE) -> int:
         """Wait for its end; return its exit code. All its lines are in `lines` then."""
-        code = self._process.wait(DEADLINE)
+        code = self._process.wait(within)
         self._reader.join(DEADLINE)
         while (line := self._news.get()) is not None:
             self.lines.append(line)

@@ -116,6 +116,10 @@ class Called(NamedTuple):
 def called() -> Iterator[Called]:
     with greeter() as (_, address), grpc.insecure_channel(address) as channel:
         helloworld_pb2_grpc.GreeterStub(channel).SayHello(helloworld_pb2.HelloRequest(name="you"), timeout=5)
+        # One that fails, for the counters are absent while they are 0.
+        unknown: Any = channel.unary_unary("/helloworld.Greeter/Unknown")
+        with pytest.raises(grpc.RpcError, match="UNIMPLEMENTED"):
+            unknown(b"", timeout=5)
         server = Called(channel, address, ProtoReflectionDescriptorDatabase(channel), {})
         channelz = "grpc.channelz.v1.Channelz"
         (ours,) = server.call(f"{channelz}/GetServers", {})["server"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.strategies import ROOT, demos
+from compare.strategies import ROOT, demos
 
 Object = dict[str, Any]
 IMAGES = {"greeter:dev", "envoyproxy/envoy:v1.40.0"}

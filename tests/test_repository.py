@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.strategies import ROOT, demos, strategies
+from compare.strategies import ROOT, demos, strategies
 
 STRATEGIES = pytest.mark.parametrize("strategy", strategies(), ids=lambda path: path.name)
 PAGES = [path for path in ROOT.rglob("*.md") if not re.search(r"/\.(tox|venv|git)/", str(path))]
@@ -49,9 +49,13 @@ def test_the_readme_has_a_row_for_it(strategy: Path) -> None:
 
 
 def test_expectations_are_complete() -> None:
+    assert len({demo.expectations["order"] for demo in demos()}) == len(strategies())
     for demo in demos():
+        assert demo.expectations["picks"], demo.name
         assert {"calls", "replicas", "backends", "tolerance"} <= demo.expectations["spread"].keys(), demo.name
-        assert {"replicas", "within", "new_pods_share", "tolerance"} <= demo.expectations["scale_out"].keys(), demo.name
+        assert {"replicas", "within", "dns_cached", "new_pods_share", "tolerance"} <= demo.expectations[
+            "scale_out"
+        ].keys(), demo.name
         assert demo.expectations["scale_out"]["replicas"] > demo.expectations["spread"]["replicas"], demo.name
 
 

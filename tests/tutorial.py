@@ -8,18 +8,19 @@ is a picture. `<!-- skip: next -->` before a block leaves it out.
 import os
 import re
 import subprocess
+import sys
 
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
-from tests.strategies import ROOT
+from compare.strategies import ROOT
 
 TIMEOUT = 300  # seconds that one command may take
 OWN = [  # what differs from run to run → what stands for it
     (r"^Warning: .*\n", ""),  # the lab names what it stores and ignores
     (r" from \S+ namespace$", ""),  # kubectl 1.32 does not say it
     (r"dns://[\d.]+:\d+/", ""),  # how the lab asks its own DNS server
-    (r"\b\d+\.\d+\.\d+\.\d+\b", "IP"),
+    (r"\b(\d+\.\d+\.\d+\.\d+|localhost)\b", "IP"),  # localhost is a pod's own address on the lab
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+", "TIME"),
     (r"-[a-z0-9]{8,10}-[a-z0-9]{5}\b", "-HASH"),
     (r"\d+\.\d\d ms", "N ms"),
@@ -38,7 +39,7 @@ def normalized(output: str) -> list[str]:
 
 def run(example: Example) -> None:
     """Run a block as a reader would type it, from the repository's root."""
-    command = example.parsed
+    command = example.parsed.replace(".venv/bin/python", sys.executable)
     environment = {**os.environ, "KUBECONFIG": example.namespace["kubeconfig"]}
     done = subprocess.run(
         ["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=TIMEOUT

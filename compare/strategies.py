@@ -1,9 +1,12 @@
 """Finds the strategies: whatever has a client and manifests is one, so that a new one cannot go untested."""
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from compare.errors import CompareError
 
 ROOT = Path(__file__).parent.parent
 
@@ -23,7 +26,10 @@ def strategies() -> list[Path]:
 
 
 def demos() -> list[Demo]:
-    """Everything that can be applied, with what it must show. A variant's expectations override its strategy's."""
+    """Everything that can be applied, with what it must show, in the order in which it is taught.
+
+    A variant's expectations override its strategy's.
+    """
     found = []
     for strategy in strategies():
         expectations = tomllib.loads((strategy / "expectations.toml").read_text())
@@ -34,4 +40,17 @@ def demos() -> list[Demo]:
         for directory in directories:
             name = f"{strategy.name}/{directory.name}"
             found.append(Demo(name, directory, expectations | variants.get(directory.name, {})))
-    return found
+    return sorted(found, key=lambda demo: demo.expectations["order"])
+
+
+def chosen(names: Sequence[str]) -> list[Demo]:
+    """The demos of these names, all of them for none; a strategy's name stands for all its variants.
+
+    Raises CompareError for a name that is none.
+    """
+    everything = demos()
+    for name in names:
+        if not any(name in (demo.name, demo.name.partition("/")[0]) for demo in everything):
+            known = ", ".join(demo.name for demo in everything)
+            raise CompareError(f"there is no strategy '{name}'; there are {known}")
+    return [demo for demo in everything if not names or {demo.name, demo.name.partition("/")[0]} & set(names)]

@@ -1,0 +1,112 @@
+"""Measure strategies side by side on the cluster that KUBECONFIG names, and judge them by what they promise.
+
+Each is applied in a namespace of its own, measured, and deleted again.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import durationpy
+from lightkube import ApiError
+from rich.console import Console
+
+from compare import cluster, report, table, words
+from compare.api import connect
+from compare.errors import CompareError
+from compare.progress import progress
+from compare.run import Run
+from compare.strategies import Demo, chosen
+from compare.trial import DRILLS
+
+MISSED, FAILED = 1, 2  # exit codes
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(FAILED, f"compare: {message}; see python -m compare --help\n")
+
+
+def main() -> int:
+    flags = Parser(prog="python -m compare", description=__doc__)
+    add = flags.add_argument
+    add("strategies", nargs="*", metavar="STRATEGY[/VARIANT]", help="client_roundrobin say (default: all)")
+    add("--drills", action="store_true", help="also scale in and restart under calls; takes minutes")
+    add("--timeout", type=_seconds, default="180s", metavar="TIME", help="of each wait for the cluster (default 180s)")
+    add("--json", type=_file, metavar="FILE", help="write every figure there")
+    add("--html", type=_file, metavar="FILE", help="write a page with plots there")
+    arguments = flags.parse_args()
+    try:
+        demos = chosen(arguments.strategies)
+        return asyncio.run(_until_told_to_stop(demos, arguments))
+    except CompareError as error:
+        print(f"compare: {error}", file=sys.stderr)
+    except ApiError as error:
+        print(f"compare: the cluster refuses: {error.status.message}", file=sys.stderr)
+    return FAILED
+
+
+async def _until_told_to_stop(demos: Sequence[Demo], arguments: argparse.Namespace) -> int:
+    """A signal ends the run, which then deletes what it made; a second one doesn't wait for that."""
+    loop, task, received = asyncio.get_running_loop(), asyncio.create_task(_compare(demos, arguments)), []
+
+    def stop(number: signal.Signals) -> None:
+        received.append(number)
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(each)
+        print("compare: deleting what was made on the cluster", file=sys.stderr)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        print(f"compare: ended by {received[0].name}; the cluster is as it was found", file=sys.stderr)
+        return 128 + received[0]
+
+
+async def _compare(demos: Sequence[Demo], arguments: argparse.Namespace) -> int:
+    async with connect() as api:
+        dns = await cluster.dns_cache(api)
+        about = await cluster.describe(api, dns)
+        with progress(demos, stages=4 + (len(DRILLS) if arguments.drills else 0)) as say:
+            run = Run(api, demos, dns_cache=dns.seconds, patience=arguments.timeout, say=say)
+            rows = await run(drills=arguments.drills)
+    if arguments.json:
+        figures = {"measured_on": about, "rows": [row.json() for row in rows]}
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    table.show(Console(), rows, words.notes(rows, about))
+    if arguments.html:
+        arguments.html.write_text(report.page(rows, about))
+    return 0 if all(row.met for row in rows) else MISSED
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds: float = durationpy.from_str(text).total_seconds()
+    except durationpy.DurationError:
+        seconds = 0
+    if seconds <= 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is no duration; write 180s or 3m")
+    return seconds
+
+
+def _file(text: str) -> Path:
+    """A file that can be written, found out before minutes of measuring."""
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"'{text}' can't be written; name a file in a directory that exists")
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""A lab to measure on, and compare as a process on it."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from compare.api import Api, connect
+from compare.strategies import ROOT
+from tests.processes import Process, process
+
+Compare = Callable[..., AbstractContextManager[Process]]
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[str]:
+    """The KUBECONFIG of a lab whose DNS caches for a second."""
+    with process("lab", "up", "--dns-ttl=1") as lab:
+        yield lab.line(r"^export KUBECONFIG=(.+)$")[1]
+
+
+@pytest.fixture
+async def api(lab: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
+    monkeypatch.setenv("KUBECONFIG", lab)
+    async with connect() as api:
+        yield api
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A directory of strategies that holds a copy of clusterip, `mine`, for the test to change."""
+    shutil.copytree(ROOT / "clusterip", tmp_path / "mine", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+@pytest.fixture
+def compare(lab: str) -> Compare:
+    """`python -m compare ARGS` on the lab, with the strategies of a directory."""
+
+    def compare(*args: str, root: Path = ROOT, kubeconfig: str = lab) -> AbstractContextManager[Process]:
+        env = {"KUBECONFIG": kubeconfig, "COLUMNS": "80", "PYTHONPATH": os.fspath(ROOT)}
+        return process("compare.testing", os.fspath(root), *args, env=env)
+
+    return compare

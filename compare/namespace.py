@@ -1,0 +1,173 @@
+"""One demo in a namespace of its own, and what is done to it there: apply, scale, restart, delete."""
+
+import asyncio
+import datetime
+import os
+import subprocess
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import yaml
+from lightkube import ApiError
+
+from compare import edge, pods
+from compare.api import MERGE, Api, Object
+from compare.endpoints import Backend, Backends
+from compare.errors import ClusterError, CompareError
+from compare.strategies import Demo
+from compare.waiting import alongside, within
+
+SERVER, CLIENT = "greeter-server", "greeter-client"
+DELETION = 120.0  # seconds that a namespace may take to go
+LABELS = {
+    "app.kubernetes.io/managed-by": "compare",
+    "pod-security.kubernetes.io/enforce": "restricted",
+    "pod-security.kubernetes.io/warn": "restricted",
+}
+
+
+class Namespace:
+    """Times out after `patience` seconds wherever it waits for the cluster."""
+
+    def __init__(self, api: Api, demo: Demo, patience: float) -> None:
+        self.api = api
+        self.demo = demo
+        self.patience = patience
+        self.name = f"compare-{demo.name.replace('_', '-').replace('/', '-')}-{uuid.uuid4().hex[:5]}"
+        self.backends = Backends(api, self.name)
+        self.edge = ""  # the address of its Ingress or Gateway, where it has one
+        self._asked_for = False
+
+    def path(self, plural: str, name: str = "", group: str = "") -> str:
+        """Of a built-in kind: pods, or deployments with the group apps."""
+        prefix = f"/apis/{group}/v1" if group else "/api/v1"
+        return "/".join(filter(None, [f"{prefix}/namespaces/{self.name}/{plural}", name]))
+
+    async def create(self) -> None:
+        """Raises ClusterError where that isn't allowed."""
+        meta = {"name": self.name, "labels": LABELS}
+        self._asked_for = True
+        try:
+            await self.api.create("", {"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+        except ApiError as error:
+            self._asked_for = False
+            if error.response.status_code == 403:
+                remedy = "each strategy is measured in a namespace of its own; use a cluster where you may create some"
+                raise ClusterError(f"no namespace could be created: {error.status.message}; {remedy}") from error
+            raise
+
+    async def delete(self) -> None:
+        """Delete it with all that is in it, and wait until it is gone."""
+        if not self._asked_for:
+            return
+        path = f"/api/v1/namespaces/{self.name}"
+        try:
+            await self.api.request("DELETE", path)
+            # A drain of half a minute teaches nobody here any more.
+            await self.api.request("DELETE", self.path("pods"), {"gracePeriodSeconds": 0})
+            async with within(DELETION, f"namespace {self.name} is asked to go, but is still there"):
+                async for namespaces in self.api.watch(
+                    "/api/v1/namespaces", fieldSelector=f"metadata.name={self.name}"
+                ):
+                    if not namespaces:
+                        return
+        except ApiError as error:
+            if error.response.status_code != 404:
+                raise
+
+    async def apply(self) -> None:
+        """Create what the manifests hold, as `kubectl apply` does; return when the servers are ready.
+
+        The client comes last: one that asked DNS before would leave its "no such name" in the cluster's cache. Its pod
+        template is what measures; it isn't to call by itself meanwhile.
+        """
+        objects = [*self._prepared(), *self._manifests()]
+        client = [obj for obj in objects if (obj["kind"], obj["metadata"]["name"]) == ("Deployment", CLIENT)]
+        for obj in [obj for obj in objects if obj not in client]:
+            await self.api.create(self.name, obj)
+        await self.ready(self.demo.expectations["spread"]["replicas"])
+        for obj in objects:
+            if obj["kind"] in edge.KINDS:
+                async with within(self.patience, f"an address of {obj['kind']} {obj['metadata']['name']}"):
+                    self.edge = await edge.wait(self.api, self.name, obj)
+        for obj in client:
+            await self.api.create(self.name, obj)
+            await self.scale(0, CLIENT)
+
+    def _manifests(self) -> list[Object]:
+        files = sorted(self.demo.manifests.glob("*.yaml"))
+        return [obj for file in files for obj in yaml.safe_load_all(file.read_text()) if obj]
+
+    def _prepared(self) -> list[Object]:
+        """What the strategy's executable `prepare`, where it has one, prints for this namespace and variant."""
+        strategy, _, variant = self.demo.name.partition("/")
+        prepare = next((d / "prepare" for d in self.demo.manifests.parents if d.name == strategy), None)
+        if not prepare or not os.access(prepare, os.X_OK):
+            return []
+        done = subprocess.run([prepare, self.name, variant], capture_output=True, text=True)
+        if done.returncode:
+            raise CompareError(f"{strategy}/prepare: exit {done.returncode}: {done.stderr.strip()}")
+        return [obj for obj in yaml.safe_load_all(done.stdout) if obj]
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """For the length of the block know the backends, and end where the namespace goes or its pods can't run."""
+        async with alongside(self.backends.follow(), self._stays(), self._can_run()):
+            yield
+
+    async def _stays(self) -> None:
+        async for found in self.api.watch("/api/v1/namespaces", fieldSelector=f"metadata.name={self.name}"):
+            if not found or "deletionTimestamp" in found[self.name]["metadata"]:
+                raise CompareError(f"namespace {self.name} was deleted while it was measured in; measure again")
+
+    async def _can_run(self) -> None:
+        async for found in self.api.watch(self.path("pods")):
+            if reason := pods.hopeless(found.values()):
+                raise CompareError(reason)
+
+    async def ready(self, replicas: int) -> dict[str, Backend]:
+        """Wait until exactly so many backends are ready. Raises CompareError with what the cluster says of the rest."""
+        try:
+            async with asyncio.timeout(self.patience):
+                return await self.backends.count(replicas)
+        except TimeoutError:
+            found = (await self.api.get(self.path("pods")))["items"]
+            reason = await pods.reasons(self.api, self.name, found)
+            ready = len(self.backends.now)
+            raise CompareError(f"{ready} of {replicas} pods ready after {self.patience:g} s: {reason}") from None
+
+    async def scale(self, replicas: int, deployment: str = SERVER) -> None:
+        path = self.path("deployments", deployment, "apps")
+        await self.api.request("PATCH", f"{path}/scale", {"spec": {"replicas": replicas}}, MERGE)
+
+    async def restart(self) -> None:
+        """Replace every server as `kubectl rollout restart` does; return when that is done."""
+        path = self.path("deployments", SERVER, "apps")
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        annotations = {"kubectl.kubernetes.io/restartedAt": now}
+        template = {"metadata": {"annotations": annotations}}
+        await self.api.request("PATCH", path, {"spec": {"template": template}}, MERGE)
+        async with within(self.patience, "the rolling restart"):
+            selector = f"metadata.name={SERVER}"
+            async for found in self.api.watch(self.path("deployments", group="apps"), fieldSelector=selector):
+                if _rolled_out(found[SERVER]):
+                    return
+
+    async def gone(self, left: int) -> None:
+        """Wait until only so many server pods are left, those that end included."""
+        async with within(self.patience, "the end of the old pods"):
+            async for found in self.api.watch(self.path("pods"), labelSelector="app.kubernetes.io/component=server"):
+                if len(found) == left:
+                    return
+
+
+def _rolled_out(deployment: Object) -> bool:
+    """As `kubectl rollout status` has it."""
+    status, replicas = deployment["status"], deployment["spec"]["replicas"]
+    return bool(
+        status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
+        and status.get("updatedReplicas", 0) == replicas
+        and status.get("replicas", 0) == replicas
+        and status.get("availableReplicas", 0) == replicas
+    )

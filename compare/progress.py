@@ -1,0 +1,29 @@
+"""What is going on, for people at a terminal: a bar for each strategy, on stderr."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from compare.run import Say
+from compare.strategies import Demo
+
+
+@contextmanager
+def progress(demos: Sequence[Demo], stages: int) -> Iterator[Say]:
+    """Show it for the length of the block; `stages` is how many each strategy has."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[what]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks = {demo.name: bars.add_task(demo.name, total=stages, what="") for demo in demos}
+
+        def say(name: str, what: str) -> None:
+            bars.update(tasks[name], advance=0 if what else 1, what=what)
+
+        yield say

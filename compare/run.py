@@ -1,0 +1,101 @@
+"""A run: all strategies set up, measured in stages, and deleted again, whatever happens."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from lightkube import ApiError
+
+from compare import trial, verdict
+from compare.api import Api
+from compare.errors import ClusterError, CompareError
+from compare.namespace import Namespace
+from compare.row import Row
+from compare.strategies import Demo
+
+Say = Callable[[str, str], None]  # of a strategy, what it is at; "" when a stage is over
+
+
+@dataclass
+class Subject:
+    """A strategy that is being measured."""
+
+    namespace: Namespace
+    row: Row
+
+    @property
+    def name(self) -> str:
+        return self.row.demo.name
+
+
+class Run:
+    """Latencies are measured one strategy at a time; what is counted, side by side."""
+
+    def __init__(self, api: Api, demos: Sequence[Demo], *, dns_cache: float, patience: float, say: Say) -> None:
+        self._subjects = [Subject(Namespace(api, demo, patience), Row(demo)) for demo in demos]
+        self._dns_cache = dns_cache
+        self._say = say
+
+    async def __call__(self, *, drills: bool) -> list[Row]:
+        """Raises ClusterError where the cluster can't be measured; what is one strategy's alone is in its row."""
+        try:
+            await self._together("is applied", self._apply)
+            for subject in self._subjects:
+                await self._stage(subject, "answers one channel", self._spread)
+            await self._together("is scaled out under calls", self._scale_out)
+            for drill in trial.DRILLS if drills else ():
+                await self._together(drill.replace("_", " "), partial(self._drill, drill))
+        finally:
+            await self._delete()
+        return [subject.row for subject in self._subjects]
+
+    async def _together(self, what: str, step: Callable[[Subject], Awaitable[None]]) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for subject in self._subjects:
+                    group.create_task(self._stage(subject, what, step))
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def _stage(self, subject: Subject, what: str, step: Callable[[Subject], Awaitable[None]]) -> None:
+        """One stage of one strategy; what goes wrong ends its measurement, not that of the others."""
+        if not subject.row.error:
+            self._say(subject.name, what)
+            try:
+                await step(subject)
+            except ClusterError:
+                raise
+            except CompareError as error:
+                subject.row.error = str(error)
+            except ApiError as error:
+                subject.row.error = f"the cluster refuses: {error.status.message}"
+        self._say(subject.name, "")
+
+    async def _apply(self, subject: Subject) -> None:
+        await subject.namespace.create()
+        async with subject.namespace.watched():
+            await subject.namespace.apply()
+
+    async def _spread(self, subject: Subject) -> None:
+        async with subject.namespace.watched():
+            subject.row.spread = await trial.spread(subject.namespace)
+        subject.row.missed += verdict.spread(subject.row.demo, subject.row.spread)
+
+    async def _scale_out(self, subject: Subject) -> None:
+        async with subject.namespace.watched():
+            subject.row.scale_out = await trial.scale_out(subject.namespace, self._dns_cache)
+        subject.row.missed += verdict.scale_out(subject.row.demo, subject.row.scale_out)
+
+    async def _drill(self, name: str, subject: Subject) -> None:
+        async with subject.namespace.watched():
+            subject.row.drills[name] = await trial.drill(subject.namespace, name)
+        subject.row.missed += verdict.drill(subject.row.demo, name, subject.row.drills[name])
+
+    async def _delete(self) -> None:
+        for subject in self._subjects:
+            self._say(subject.name, "is deleted")
+        errors = await asyncio.gather(*(s.namespace.delete() for s in self._subjects), return_exceptions=True)
+        for error in errors:
+            if error:
+                raise error

@@ -1,0 +1,65 @@
+"""What is made of a client's pod template, and read from an edge's status, on objects written by hand."""
+
+import subprocess
+import sys
+
+import pytest
+
+from compare.edge import address
+from compare.job import job
+from compare.pods import hopeless
+
+
+def test_the_job_is_the_clients_own_template_with_flags_after_those_of_the_container_client() -> None:
+    sidecar = {"name": "envoy", "args": ["-c", "/etc/envoy/envoy.yaml"]}
+    client = {"name": "client", "args": ["--target=localhost:8000"], "env": [{"name": "A", "value": "1"}]}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [sidecar, client], "hostname": "h"}}
+    made = job("measure-1", template, ["--count=300"])
+    assert made["spec"]["backoffLimit"] == 0
+    assert made["spec"]["template"] == {
+        "metadata": {"labels": {"a": "b"}},
+        "spec": {
+            "hostname": "h",
+            "restartPolicy": "Never",
+            "containers": [sidecar, client | {"args": ["--target=localhost:8000", "--count=300"]}],
+        },
+    }
+    assert client["args"] == ["--target=localhost:8000"]
+
+
+@pytest.mark.parametrize(
+    ("status", "found"),
+    [
+        ({}, ""),
+        ({"loadBalancer": {}}, ""),
+        ({"loadBalancer": {"ingress": [{"ip": "10.0.0.1"}]}}, "10.0.0.1"),
+        ({"loadBalancer": {"ingress": [{"hostname": "edge.example.com"}]}}, "edge.example.com"),
+        ({"addresses": [{"type": "IPAddress", "value": "10.0.0.2"}]}, "10.0.0.2"),
+    ],
+)
+def test_the_address_of_an_ingress_or_gateway_is_in_its_status(status: dict[str, object], found: str) -> None:
+    assert address({"status": status}) == found
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("ImagePullBackOff", "k8s/load"),
+        ("ErrImageNeverPull", "k8s/load"),
+        ("CreateContainerConfigError", "mend the manifest"),
+        ("ContainerCreating", ""),
+        ("CrashLoopBackOff", ""),
+    ],
+)
+def test_only_what_waiting_cannot_mend_is_hopeless(reason: str, remedy: str) -> None:
+    container = {"image": "i", "state": {"waiting": {"reason": reason, "message": "m"}}}
+    for field in ("containerStatuses", "initContainerStatuses"):
+        said = hopeless([{"metadata": {"name": "p"}, "status": {field: [container]}}])
+        assert said == (f"pod p: {reason}: m; {said.rpartition('; ')[2]}" if remedy else "")
+        assert remedy in said
+
+
+def test_without_a_deployment_on_stdin_the_command_says_what_to_pipe_in() -> None:
+    done = subprocess.run([sys.executable, "-m", "compare.job"], input="not found", capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "compare.job: no Deployment on stdin; pipe kubectl get deployment NAME -o json into it\n"

@@ -1,0 +1,141 @@
+"""The table fits a terminal; the page stands alone, escapes what others wrote, and has its plots."""
+
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from rich.console import Console
+
+from compare import report, table, words
+from compare.row import Row
+from compare.strategies import Demo
+
+ABOUT = {
+    "kubernetes": "v1.34.4",
+    "nodes": [{"cpu": "2", "container_runtime": "containerd://2.0", "kubelet": "v1.34.4"}],
+    "dns_cache": {"seconds": 30.0, "known": True},
+    "compare_runs_on": {"machine": "x86_64", "cpus": 2, "system": "Linux"},
+    "versions": {"python": "3.11.7", "grpcio": "1.85.1"},
+}
+LATENCIES = [n / 100 for n in range(50, 149)]
+
+
+def row(name: str = "client_roundrobin", **fields: Any) -> Row:
+    demo = Demo(name, Path(), {"picks": "a sidecar", "spread": {"calls": 300}, "scale_out": {"replicas": 3}})
+    backends = {pod: {"calls": 150} for pod in ("10.0.0.1", "10.0.0.2")}
+    direct = {"ratio": {"p50": 1.25, "p99": 2.0}, "latency_distribution_ms": LATENCIES}
+    client = {"backends": backends, "direct": direct, "latency_distribution_ms": LATENCIES}
+    windows = [{"second": n, "backends": {"10.0.0.1": 50, "10.0.0.3": 50 * (n > 4)}} for n in range(10)]
+    scale_out = {
+        "scaled": 1002.0,
+        "ready": {"10.0.0.3": 1003.0},
+        "first_call_after_s": {"10.0.0.3": 24.6},
+        "share_of_new_pods": 1 / 3,
+        "client_clock_behind_s": 0.02,
+        "client": {"started": 1000.0, "backends": backends, "windows": windows},
+    }
+    spread = {"pods": ["10.0.0.1", "10.0.0.2", "10.0.0.9"], "client": client}
+    given: dict[str, Any] = {"demo": demo, "spread": spread, "scale_out": scale_out} | fields
+    return Row(**given)
+
+
+def test_the_figures_of_a_row() -> None:
+    figures = row()
+    assert figures.calls == [150, 150, 0]
+    assert figures.fairness == pytest.approx(2 / 3)
+    assert words.soon(figures) == "25 s"
+    assert words.new_share(figures) == "33%\n(even: 33%)"
+    assert words.overhead(figures) == "1.25"
+
+
+def printed(*rows: Row) -> str:
+    file = io.StringIO()
+    table.show(Console(file=file, width=80), rows, words.notes(rows, ABOUT))
+    return file.getvalue()
+
+
+def test_the_table_fits_80_columns_with_nothing_cut() -> None:
+    text = printed(row(), row("clusterip", missed=["one pod got nothing"]))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    assert "✓ met" in text
+    assert "clusterip: one pod got nothing" in text
+
+
+def test_a_row_that_could_not_be_measured_has_its_reason_in_place_of_figures() -> None:
+    text = printed(row(spread=None, scale_out=None, error="[bold]no[/] pod"))
+    assert "client_roundrobin: [bold]no[/] pod" in text
+    assert "✓" not in text
+
+
+@pytest.mark.parametrize(
+    ("dns", "said"),
+    [
+        ({"seconds": 30.0, "known": True}, "keeps answers for 30 s."),
+        ({"seconds": 5.0, "known": True}, "for 5 s, shortened from the stock 30 s"),
+        ({"seconds": 30.0, "known": False}, "for 30 s: assumed"),
+    ],
+)
+def test_the_dns_cache_is_said(dns: dict[str, Any], said: str) -> None:
+    assert said in " ".join(words.notes([row()], ABOUT | {"dns_cache": dns}))
+
+
+class Loaded(HTMLParser):
+    """What a browser would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.urls: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.urls += [
+            f"{tag} {value}" for name, value in attrs if name in ("src", "href", "xlink:href", "data") and value
+        ]
+
+
+def test_the_page_loads_nothing() -> None:
+    loaded = Loaded()
+    loaded.feed(report.page([row()], ABOUT))
+    assert [url for url in loaded.urls if not re.fullmatch(r"use #\w+", url)] == []
+
+
+def test_the_page_has_both_plots_in_its_own_colour_of_text() -> None:
+    page = report.page([row()], ABOUT)
+    plots = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert len(plots) == 2
+    for plot in plots:
+        ElementTree.fromstring(plot)  # noqa: S314 (our own)
+        assert "currentColor" in plot
+    over_time = plots[0]
+    for label in ("10.0.0.1", "10.0.0.3 (new)", "pods are added", "calls a second"):
+        assert label in over_time
+
+
+def test_ids_of_two_plots_do_not_clash() -> None:
+    page = report.page([row(), row("clusterip")], ABOUT)
+    clips = re.findall(r'<clipPath id="(\w+)"', page)
+    assert len(clips) == len(set(clips)) > 1
+
+
+def test_what_a_cluster_said_is_escaped() -> None:
+    page = report.page([row(error="<script>alert(1)</script>")], ABOUT)
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_without_measurements_there_are_no_plots() -> None:
+    assert "<svg" not in report.page([row(spread=None, scale_out=None, error="no pod")], ABOUT)
+
+
+def test_drills_have_a_table_of_their_own() -> None:
+    drills = {"scale_in": {"client": {"failed_attempts": 0, "attempts": 2155}}}
+    text = printed(row(drills=drills), row("clusterip"))
+    assert "scale in" in text
+    assert "0 of 2155" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    assert "failed, scale in" in report.page([row(drills=drills)], ABOUT)

@@ -1,0 +1,82 @@
+"""The figures in words, the same in the terminal and on the page; "–" where there is nothing to say."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from compare.cluster import STOCK_CACHE
+from compare.row import Row
+from compare.trial import RATE, SETTLED
+
+NONE = "–"
+
+
+def fairness(row: Row) -> str:
+    return NONE if row.fairness is None else f"{row.fairness:.2f}"
+
+
+def overhead(row: Row) -> str:
+    return f"{row.overhead['p50']:.2f}" if row.overhead else NONE
+
+
+def new_share(row: Row) -> str:
+    """Of the new pods: their share of the calls, and what an even one would be."""
+    if not row.scale_out or row.new_share is None:
+        return NONE
+    even = len(row.scale_out["ready"]) / row.demo.expectations["scale_out"]["replicas"]
+    return f"{row.new_share:.0%}\n(even: {even:.0%})"
+
+
+def soon(row: Row) -> str:
+    if not row.scale_out:
+        return NONE
+    if row.soon is None:
+        return "never"
+    return f"{row.soon:.1f} s" if row.soon < 9.95 else f"{row.soon:.0f} s"
+
+
+def failed(row: Row, drill: str) -> str:
+    if drill not in row.drills:
+        return NONE
+    client = row.drills[drill]["client"]
+    return f"{client['failed_attempts']} of {client['attempts']}"
+
+
+def drills(rows: Sequence[Row]) -> list[str]:
+    """The names of those that were made."""
+    return list(dict.fromkeys(name for row in rows for name in row.drills))
+
+
+def drill(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def reasons(row: Row) -> list[str]:
+    """What was missed, and what kept it from being measured."""
+    return [*row.missed, *([row.error] if row.error else [])]
+
+
+def notes(rows: Sequence[Row], cluster: dict[str, Any]) -> list[str]:
+    """What the figures mean, and on what they were measured; a paragraph each."""
+    skew = max((abs(row.scale_out["client_clock_behind_s"]) for row in rows if row.scale_out), default=0.0)
+    here, nodes = cluster["compare_runs_on"], len(cluster["nodes"])
+    return [
+        "Calls per pod: over one channel, one after the other. Fairness: Jain's index over all pods, 1 is even. "
+        "p50 × direct: the median latency over that of plain channels to the pods, in turns in the same process.",
+        f"New pods got: their share of {RATE} calls a second, over {SETTLED:g} s after they must have got it. How "
+        "soon: until the last of them had its first call (by the client's clock) after its EndpointSlice was heard to "
+        f"list it as ready (by this machine's; the two are {skew:.2f} s apart at most).",
+        f"{_dns(cluster)} Kubernetes {cluster['kubernetes']}, {nodes} node{'s' * (nodes != 1)}; "
+        f"compare ran on {here['cpus']} CPUs, Python {cluster['versions']['python']}.",
+    ]
+
+
+def _dns(cluster: dict[str, Any]) -> str:
+    dns = cluster["dns_cache"]
+    cache = f"The cluster's DNS keeps answers for {dns['seconds']:g} s"
+    if not dns["known"]:
+        return f"{cache}: assumed, as its Corefile can't be read."
+    if dns["seconds"] < STOCK_CACHE:
+        return (
+            f"{cache}, shortened from the stock {STOCK_CACHE:g} s: there, who asks DNS finds new pods that much later."
+        )
+    return f"{cache}."
