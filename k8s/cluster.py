@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from compare.endpoints import ready
+from compare.job import job
+
 ROOT = Path(__file__).parent.parent
 TIMEOUT = 180.0  # seconds that anything on a cluster may take, unless said otherwise
 
@@ -20,12 +23,12 @@ def kubectl(*args: str, stdin: str | None = None, ok: tuple[int, ...] = (0,)) ->
     return done
 
 
-def until(what: str, check: Callable[[], Any], timeout: float = TIMEOUT) -> Any:
-    """The first truthy answer of `check`, asked five times a second. Fails with `what` after `timeout` seconds."""
+def until(what: str, check: Callable[[], Any], timeout: float = TIMEOUT, every: float = 0.2) -> Any:
+    """The first truthy answer of `check`, asked `every` so many seconds. Fails with `what` after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (answer := check()):
         assert time.monotonic() < deadline, f"{what}: not within {timeout:g} s"
-        time.sleep(0.2)
+        time.sleep(every)
     return answer
 
 
@@ -58,9 +61,7 @@ class Namespace:
 
     def ready(self, service: str = "greeter-server") -> set[str]:
         """The addresses that the Service's EndpointSlices list as ready."""
-        slices = self.get("endpointslices", "-l", f"kubernetes.io/service-name={service}")["items"]
-        endpoints = [endpoint for slice_ in slices for endpoint in slice_["endpoints"] or ()]
-        return {address for e in endpoints if e["conditions"].get("ready") for address in e["addresses"]}
+        return set(ready(self.get("endpointslices", "-l", f"kubernetes.io/service-name={service}")["items"]))
 
     def wait_ready(self, replicas: int) -> set[str]:
         """Wait until exactly so many addresses are ready, and return them."""
@@ -78,17 +79,8 @@ class Namespace:
         """
         self.kubectl("scale", "deployment/greeter-client", "--replicas=0")
         template = self.get("deployment", "greeter-client")["spec"]["template"]
-        template["spec"]["restartPolicy"] = "Never"
-        client = next(c for c in template["spec"]["containers"] if c["name"] == "client")
-        client["args"] = [*client.get("args", []), *args, "--json"]
         name = f"measure-{uuid.uuid4().hex[:6]}"
-        job = {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": {"name": name},
-            "spec": {"backoffLimit": 0, "template": template},
-        }
-        self.kubectl("create", "-f", "-", stdin=json.dumps(job))
+        self.kubectl("create", "-f", "-", stdin=json.dumps(job(name, template, [*args, "--json"])))
         until(f"the start of {name}", lambda: "Measuring" in self.kubectl("logs", f"job/{name}", ok=(0, 1)))
         return Measurement(self, name)
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from compare.strategies import demos
 from k8s import cluster
-from tests.strategies import demos
 
 
 @pytest.fixture

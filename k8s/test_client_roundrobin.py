@@ -6,7 +6,8 @@ import time
 from k8s.cluster import ROOT, Namespace
 
 MANIFESTS = ROOT / "client_roundrobin" / "manifests"
-WARM = ("--backends=3", "--warmup=60s")  # see test_strategies.warmup
+# Until DNS says all: the demo's own client asks before the servers are ready, and CoreDNS keeps that answer for 30 s.
+WARM = ("--backends=3", "--warmup=60s")
 
 
 def test_every_second_is_even(namespace: Namespace) -> None:
@@ -40,7 +41,7 @@ def test_with_grpcs_default_cooldown_new_pods_wait_for_30_s_whatever_the_connect
 
 
 def test_without_its_protection_a_rolling_restart_fails_calls(namespace: Namespace) -> None:
-    """The drill of test_strategies can tell: the same calls, with what the manifest does against it taken out."""
+    """The rolling restart of compare can tell: the same calls, with what the manifest does against it taken out."""
     namespace.apply(MANIFESTS)
     namespace.wait_ready(3)
     template = {"spec": {"containers": [{"name": "server", "lifecycle": {"$patch": "delete"}}]}}

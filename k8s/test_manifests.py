@@ -1,7 +1,7 @@
 """What lies in the directories is what the cluster takes, as it is. (The lab enforces no Pod Security, and warns.)"""
 
+from compare.strategies import Demo
 from k8s.cluster import Namespace
-from tests.strategies import Demo
 
 
 def test_manifests_apply_under_restricted_without_a_warning_and_nothing_differs_afterwards(

@@ -1,0 +1,70 @@
+"""compare on a cluster: every strategy keeps its promises, drills included; and what needs a cluster to be refused."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from compare.strategies import demos
+from k8s.cluster import ROOT, Namespace, kubectl
+
+
+def compare(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "compare", *args]
+    return subprocess.run(command, env=os.environ | {"COLUMNS": "120"} | env, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_strategy_shows_what_it_is_expected_to_measured_side_by_side(
+    namespace: Namespace, tmp_path: Path
+) -> None:
+    figures = tmp_path / "figures.json"
+    done = compare("--drills", f"--json={figures}")
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads(figures.read_text())["rows"]
+    assert [row["strategy"] for row in rows] == [demo.name for demo in demos()]
+    for row in rows:
+        print(row["strategy"], "p50 and p99 over direct:", row["overhead"])
+        assert {name: drill["client"]["attempts"] >= 2000 for name, drill in row["drills"].items()} == {
+            "scale_in": True,
+            "rolling_restart": True,
+        }
+
+
+def test_without_the_right_to_create_namespaces_it_says_so(namespace: Namespace, tmp_path: Path) -> None:
+    namespace.kubectl("create", "serviceaccount", "nobody")
+    config: dict[str, Any] = yaml.safe_load(kubectl("config", "view", "--raw", "--minify", "--flatten").stdout)
+    config["users"][0]["user"] = {"token": namespace.kubectl("create", "token", "nobody").strip()}
+    file = tmp_path / "config"
+    file.write_text(yaml.safe_dump(config))
+    if "yes" in kubectl(f"--kubeconfig={file}", "auth", "can-i", "create", "namespaces", ok=(0, 1)).stdout:
+        pytest.skip("this cluster lets everybody create namespaces (the lab does)")
+    done = compare("clusterip", KUBECONFIG=str(file))
+    assert done.returncode == 2
+    assert done.stderr.strip().startswith("compare: no namespace could be created: namespaces is forbidden")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_address_of_an_ingress_is_handed_to_the_client(namespace: Namespace, tmp_path: Path) -> None:
+    """To one that has no use for it, and says so."""
+    if not kubectl("get", "ingressclasses", "-o", "name", ok=(0, 1)).stdout:
+        pytest.skip("this cluster has no ingress controller")
+    shutil.copytree(ROOT / "clusterip", tmp_path / "edge")
+    backend = {"service": {"name": "greeter-server", "port": {"name": "grpc"}}}
+    rule = {"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    spec = {"ingressClassName": "nginx", "rules": [rule]}
+    ingress = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "greeter"}, "spec": spec}
+    (tmp_path / "edge" / "manifests" / "ingress.yaml").write_text(yaml.safe_dump(ingress))
+    command = [sys.executable, "-m", "compare.testing", str(tmp_path)]
+    done = subprocess.run(command, env=os.environ | {"COLUMNS": "400"}, capture_output=True, text=True)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(r"unrecognized arguments: --connect=\d+\.\d+\.\d+\.\d+", done.stdout), done.stdout
