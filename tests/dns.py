@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from dnslib import QTYPE, RR, A, DNSRecord
-from dnslib.server import BaseResolver, DNSHandler, DNSServer
+from dnslib.server import BaseResolver, DNSHandler, DNSLogger, DNSServer
 
 
 class Names(BaseResolver):  # type: ignore[misc]
@@ -29,7 +29,7 @@ class Names(BaseResolver):  # type: ignore[misc]
 def dns(addresses: Iterable[str]) -> Iterator[Names]:
     """Serve the addresses until the end of the block."""
     names = Names(addresses)
-    server = DNSServer(names, address="127.0.0.1", port=0)
+    server = DNSServer(names, address="127.0.0.1", port=0, logger=DNSLogger("-request,-reply"))
     server.start_thread()
     try:
         host, port = server.server.server_address

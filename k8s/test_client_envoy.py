@@ -1,0 +1,80 @@
+"""client_envoy on a cluster: its pod's start and end, a broken backend, a Service that is not there."""
+
+import json
+from functools import partial
+
+import pytest
+import yaml
+
+from k8s.cluster import ROOT, Namespace, until
+
+MANIFESTS = ROOT / "client_envoy" / "manifests"
+CLIENTS = "app.kubernetes.io/component=client"
+WARM = ("--backends=3", "--warmup=60s")  # CoreDNS may know fewer of them for 30 s
+
+
+def ask_for(namespace: Namespace, fault: str, pod: str, lasting: str) -> None:
+    """Have a server break, from a pod of the demo's own making that dials it past Envoy."""
+    template = namespace.get("deployment", "greeter-client")["spec"]["template"]
+    [client] = template["spec"]["containers"]
+    client["args"] = [f"--target={pod}:8000", "--count=1", "--deadline=1s", "--warmup=1ms"]
+    client["args"] += [f"--metadata=fault={fault}", f"--metadata=fault-for={lasting}"]
+    spec = template["spec"] | {"restartPolicy": "Never", "initContainers": [], "volumes": []}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "fault"}, "spec": spec}
+    namespace.kubectl("create", "-f", "-", stdin=json.dumps(body))
+    until("the fault", lambda: namespace.get("pod", "fault")["status"].get("phase") in ("Succeeded", "Failed"))
+
+
+def greets(namespace: Namespace, pod: str) -> bool:
+    return "Greeting" in namespace.kubectl("logs", pod, "-c", "client")
+
+
+def test_no_call_fails_when_the_clients_pod_starts_or_ends(namespace: Namespace) -> None:
+    namespace.apply(MANIFESTS / "server.yaml")
+    namespace.wait_ready(3)
+    namespace.apply(MANIFESTS)
+    namespace.scale(3, "greeter-client")
+    namespace.rolled_out()
+    pods = [pod["metadata"]["name"] for pod in namespace.get("pods", "-l", CLIENTS)["items"]]
+    assert len(pods) == 3
+    for pod in pods:
+        until("its first greeting", partial(greets, namespace, pod))
+        assert "No answer" not in namespace.kubectl("logs", pod, "-c", "client")
+    result = namespace.measure("--duration=1h", "--rate=100", *WARM).stop()  # by SIGTERM, in the midst of calls
+    print(f"ended under calls: {result['failed_attempts']} failed of {result['attempts']} attempts")
+    assert result["failed_attempts"] == 0, result["failure_details"]
+    assert result["calls"] > 0
+
+
+@pytest.mark.parametrize(("fault", "most"), [("error=INTERNAL", 100), ("hang", 50)])
+def test_a_backend_that_breaks_soon_gets_no_calls(namespace: Namespace, fault: str, most: int) -> None:
+    """A third of 2,000 calls would fail without outlier detection and health checks (client_envoy's own tests show it).
+
+    5 calls fail until an ejection of 10 s, then of 20 s; or, 300 ms each, those of 3 s until a health check has failed.
+    """
+    objects = list(yaml.safe_load_all((MANIFESTS / "server.yaml").read_text()))
+    [server] = next(obj for obj in objects if obj["kind"] == "Deployment")["spec"]["template"]["spec"]["containers"]
+    server["args"].append("--faults")
+    del server["livenessProbe"]  # the kubelet would help
+    namespace.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
+    victim = sorted(namespace.wait_ready(3))[0]
+    namespace.apply(MANIFESTS / "client.yaml")
+    measurement = namespace.measure("--duration=40s", "--rate=50", "--deadline=300ms", *WARM)
+    ask_for(namespace, fault, victim, lasting="60s")
+    result = measurement.result()
+    failed = sum(result["failures"].values())
+    seconds = sum(window["failures"] > 0 for window in result["windows"])
+    print(f"{fault}: {failed} of {result['calls']} calls failed, in {seconds} of the seconds")
+    assert 0 < failed <= most, result["failures"]
+
+
+def test_without_the_service_a_call_fails_at_once_and_says_why(namespace: Namespace) -> None:
+    namespace.apply(MANIFESTS / "client.yaml")
+
+    def log() -> str:
+        return namespace.kubectl("logs", "deployment/greeter-client", "-c", "client")
+
+    until("its first call", lambda: "No answer" in log())
+    assert "No answer: UNAVAILABLE: no healthy upstream; trying again in 1s" in log()
+    namespace.apply(MANIFESTS / "server.yaml")
+    until("greetings, once there are servers", lambda: "Greeting: Hello you" in log())
