@@ -54,18 +54,38 @@ async def end(api: Api, **options: Any) -> Object:
     return await api.until_one("pods", "web", ended, "has ended")
 
 
+async def end_heard(api: Api, *containers: str) -> tuple[Object, list[str]]:
+    """`end`, and each container's whole log: followed, for a kubelet removes that with what has ended."""
+    begun = [asyncio.Event() for _ in containers]
+
+    async def follow(container: str, began: asyncio.Event) -> str:
+        text = ""
+        async with api.follow("web", container=container) as lines:
+            async for line in lines:
+                began.set()
+                text += f"{line}\n"
+        return text
+
+    async with asyncio.TaskGroup() as group:
+        logs = [group.create_task(follow(*each)) for each in zip(containers, begun, strict=True)]
+        for began in begun:
+            await began.wait()
+        ended = await end(api)
+    return ended, [log.result() for log in logs]
+
+
 async def test_a_container_is_told_to_stop_and_ends_in_its_own_time(api: Api) -> None:
     await begin(api, held(container(on_sigterm("time.sleep(2); print('bye', flush=True); sys.exit(0)"))))
-    ended = await end(api)
-    assert await api.logs("web") == "ready\nSIGTERM\nbye\n"
+    ended, logs = await end_heard(api, "main")
+    assert logs == ["ready\nSIGTERM\nbye\n"]
     assert (terminated(ended)["exitCode"], terminated(ended)["reason"]) == (0, "Completed")
     assert phase(ended) == "Succeeded"
 
 
 async def test_a_container_that_does_not_stop_is_killed_when_its_grace_is_over(api: Api) -> None:
     await begin(api, held(container(on_sigterm("pass")), grace=2))
-    ended = await end(api)
-    assert await api.logs("web") == "ready\nSIGTERM\n"
+    ended, logs = await end_heard(api, "main")
+    assert logs == ["ready\nSIGTERM\n"]
     assert (terminated(ended)["exitCode"], terminated(ended)["reason"]) == (137, "Error")
     assert phase(ended) == "Failed"
 
@@ -90,8 +110,8 @@ async def test_pre_stop_runs_before_sigterm(api: Api) -> None:
     code = "open(sys.argv[2], 'a').write('SIGTERM'); print(open(sys.argv[2]).read()); sys.exit(0)"
     main = container(python(ON_SIGTERM, code, "/notes/n"), lifecycle=hook, **mount)
     await begin(api, held(main, volumes=volumes))
-    await end(api)
-    assert await api.logs("web") == "ready\nSIGTERM\npreStop SIGTERM\n"
+    _, logs = await end_heard(api, "main")
+    assert logs == ["ready\nSIGTERM\npreStop SIGTERM\n"]
 
 
 async def test_pre_stop_can_sleep_while_the_container_goes_on(api: Api) -> None:
@@ -102,8 +122,8 @@ async def test_pre_stop_can_sleep_while_the_container_goes_on(api: Api) -> None:
     main = container(python(counts, code), lifecycle={"preStop": {"sleep": {"seconds": 3}}})
     await begin(api, held(main))
     before = await api.logs("web")
-    ended = await end(api)
-    lines = (await api.logs("web")).splitlines()
+    ended, [log] = await end_heard(api, "main")
+    lines = log.splitlines()
     assert lines[1].count(".") >= before.count(".") + 4  # two a second, for three seconds
     assert lines[1].endswith("SIGTERM")
     assert terminated(ended)["exitCode"] == 0
@@ -112,8 +132,8 @@ async def test_pre_stop_can_sleep_while_the_container_goes_on(api: Api) -> None:
 async def test_pre_stop_counts_against_the_grace(api: Api) -> None:
     hook = {"preStop": {"exec": {"command": SLEEP}}}
     await begin(api, held(container(on_sigterm("print('heard', flush=True)"), lifecycle=hook), grace=2))
-    ended = await end(api)
-    assert await api.logs("web") == "ready\nSIGTERM\nheard\n"
+    ended, logs = await end_heard(api, "main")
+    assert logs == ["ready\nSIGTERM\nheard\n"]
     assert terminated(ended)["exitCode"] == 137
 
 
@@ -138,8 +158,8 @@ async def test_a_post_start_runs_when_the_container_begins(api: Api) -> None:
 async def test_all_containers_are_told_to_stop_at_once(api: Api) -> None:
     slow = on_sigterm("print(time.time(), flush=True); time.sleep(2); sys.exit(0)")
     await begin(api, held(container(slow, "one"), container(slow, "two")))
-    await end(api)
-    told = [float((await api.logs("web", container=name)).split()[2]) for name in ("one", "two")]
+    _, logs = await end_heard(api, "one", "two")
+    told = [float(log.split()[2]) for log in logs]
     assert abs(told[0] - told[1]) < 1.5
 
 
