@@ -58,14 +58,14 @@ def reasons(row: Row) -> list[str]:
 def notes(rows: Sequence[Row], cluster: dict[str, Any]) -> list[str]:
     """What the figures mean, and on what they were measured; a paragraph each."""
     skew = max((abs(row.scale_out["client_clock_behind_s"]) for row in rows if row.scale_out), default=0.0)
-    here, nodes = cluster["compare_runs_on"], len(cluster["nodes"])
+    here, nodes = cluster["compare_runs_on"], len(cluster["nodes"]) or "unknown"
     return [
         "Calls per pod: over one channel, one after the other. Fairness: Jain's index over all pods, 1 is even. "
         "p50 × direct: the median latency over that of plain channels to the pods, in turns in the same process.",
         f"New pods got: their share of {RATE} calls a second, over {SETTLED:g} s after they must have got it. How "
         "soon: until the last of them had its first call (by the client's clock) after its EndpointSlice was heard to "
         f"list it as ready (by this machine's; the two are {skew:.2f} s apart at most).",
-        f"{_dns(cluster)} Kubernetes {cluster['kubernetes']}, {nodes} node{'s' * (nodes != 1)}; "
+        f"{_dns(cluster)} Kubernetes {cluster['kubernetes']}, nodes: {nodes}; "
         f"compare ran on {here['cpus']} CPUs, Python {cluster['versions']['python']}.",
     ]
 
