@@ -78,7 +78,7 @@ async def _compare(demos: Sequence[Demo], arguments: argparse.Namespace) -> int:
     async with connect() as api:
         dns = await cluster.dns_cache(api)
         about = await cluster.describe(api, dns)
-        with progress(demos, stages=4 + (len(DRILLS) if arguments.drills else 0)) as say:
+        with progress(demos, stages=3 + (len(DRILLS) if arguments.drills else 0)) as say:
             run = Run(api, demos, dns_cache=dns.seconds, patience=arguments.timeout, say=say)
             rows = await run(drills=arguments.drills)
     if arguments.json:
