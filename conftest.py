@@ -21,11 +21,10 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A block may wait for a rollout; the blocks of a page build on each other, so one worker runs them, in order."""
+    """A block may wait for a rollout."""
     for item in items:
         if item.path.name == "README.md":
             item.add_marker(pytest.mark.timeout(300))
-            item.add_marker(pytest.mark.xdist_group(str(item.path.parent)))
         if item.path.parent == HPA and not os.environ.get("KUBECONFIG"):
             item.add_marker(pytest.mark.skip("KUBECONFIG names no cluster"))
 

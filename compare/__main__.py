@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-import durationpy
 from lightkube import ApiError
 from rich.console import Console
 
@@ -24,6 +23,7 @@ from compare.progress import progress
 from compare.run import Run
 from compare.strategies import Demo, chosen
 from compare.trial import DRILLS
+from greeter_client.flags import seconds
 
 MISSED, FAILED = 1, 2  # exit codes
 
@@ -40,7 +40,7 @@ def main() -> int:
     add = flags.add_argument
     add("strategies", nargs="*", metavar="STRATEGY[/VARIANT]", help="client_roundrobin say (default: all)")
     add("--drills", action="store_true", help="also scale in and restart under calls; takes minutes")
-    add("--timeout", type=_seconds, default="180s", metavar="TIME", help="of each wait for the cluster (default 180s)")
+    add("--timeout", type=seconds, default="180s", metavar="TIME", help="of each wait for the cluster (default 180s)")
     add("--json", type=_file, metavar="FILE", help="write every figure there")
     add("--html", type=_file, metavar="FILE", help="write a page with plots there")
     arguments = flags.parse_args()
@@ -88,16 +88,6 @@ async def _compare(demos: Sequence[Demo], arguments: argparse.Namespace) -> int:
     if arguments.html:
         arguments.html.write_text(report.page(rows, about))
     return 0 if all(row.met for row in rows) else MISSED
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds: float = durationpy.from_str(text).total_seconds()
-    except durationpy.DurationError:
-        seconds = 0
-    if seconds <= 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is no duration; write 180s or 3m")
-    return seconds
 
 
 def _file(text: str) -> Path:
