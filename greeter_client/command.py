@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import signal
 import sys
 import threading
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ from greeter_client.flags import misfit
 from greeter_client.greeting import greet_on
 from greeter_client.measurement import Measurement
 from greeter_client.result import beside, describe, summarize
+from greeter_client.stopping import stopped_by_signal
 from greeter_client.streams import Streams
 from helloworld import helloworld_pb2_grpc
 
@@ -26,9 +26,7 @@ def run(channel: grpc.Channel, flags: argparse.Namespace, *, policy: str) -> int
     if problem := misfit(flags):
         print(f"greeter_client: {problem}", file=sys.stderr)
         return 2
-    stop = threading.Event()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda *_: stop.set())
+    stop = stopped_by_signal()
     if not flags.json:
         print(f"Will use {policy} load balancing policy", flush=True)
         print(f"Creating channel with target {flags.target}", flush=True)
