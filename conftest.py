@@ -1,7 +1,9 @@
 """The tutorials are tests: a fresh lab or KUBECONFIG's cluster, the real kubectl, every block (tests/tutorial.py)."""
 
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,15 +32,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="module")
-def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The cluster that KUBECONFIG names, or a lab of its own for each tutorial.
+def kubeconfig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The cluster that KUBECONFIG names, without the tutorial's namespaces; or a lab of its own for each tutorial.
 
     A copy: tutorials change the current namespace.
     """
     if not shutil.which("kubectl") and not os.environ.get("CI"):
         pytest.skip("kubectl is not on PATH")
     if given := os.environ.get("KUBECONFIG"):
+        namespaces = re.findall(r"^kubectl create namespace (\S+)$", request.path.read_text(), re.MULTILINE)
+        delete = ["kubectl", "delete", "namespace", "--ignore-not-found", *namespaces]
+        subprocess.run(delete, check=True)  # of a run that was killed
         yield shutil.copy(given, str(tmp_path_factory.mktemp("kube") / "config"))
+        subprocess.run([*delete, "--wait=false"], check=True)  # of one that failed midway
         return
     with process("lab", "up") as lab:
         yield lab.line(r"^export KUBECONFIG=(.+)$")[1]
