@@ -96,6 +96,7 @@ def test_pods_that_an_autoscaler_adds_get_nothing_through_a_clusterip_and_their_
     assert sum(cure["new"].values()) / total == pytest.approx(0.4, abs=0.03)
     hottest, *others = map(_millicores, runs[0].looks[-1]["millicores"])
     assert hottest > 3 * max(others), "clusterip: more than one pod is hot"
+    assert runs[0].looks[-1]["desired"] == MOST, "clusterip: the autoscaler noticed that the added pods idle"
 
 
 def _alike(run: Run) -> bool:
