@@ -95,11 +95,7 @@ class Measurement:
     def result(self) -> dict[str, Any]:
         """Wait for its end and return the JSON it printed. Fails with its log where it failed."""
         until(f"the end of {self._job}", self._ended)
-        log = self._namespace.kubectl("logs", f"job/{self._job}", "-c", "client")
-        last = log.strip().rpartition("\n")[2]
-        assert last.startswith("{"), f"{self._job} printed no result:\n{log}"
-        result: dict[str, Any] = json.loads(last)
-        return result
+        return self._read(self._namespace.kubectl("logs", f"job/{self._job}", "-c", "client"))
 
     def stop(self) -> dict[str, Any]:
         """End it by SIGTERM, which lets it print what it has, and return that."""
@@ -115,7 +111,12 @@ class Measurement:
         finally:
             logs.kill()
             logs.wait()
-        result: dict[str, Any] = json.loads(output.strip().rpartition("\n")[2])
+        return self._read(output)
+
+    def _read(self, log: str) -> dict[str, Any]:
+        last = log.strip().rpartition("\n")[2]
+        assert last.startswith("{"), f"{self._job} printed no result:\n{log}"
+        result: dict[str, Any] = json.loads(last)
         return result
 
     def _ended(self) -> bool:
