@@ -208,7 +208,7 @@ async def test_what_a_container_started_ends_with_it(lab: PodLab) -> None:
 
 # What `python -m lab` is to the operating system: one process that runs a kubelet and is killed.
 LAB = """
-import asyncio, pathlib, sys
+import asyncio, pathlib, signal, sys
 from lab.podtesting import ENVOY, container, pod_lab
 from lab.test_kubelet_termination import deaf_daemon
 
@@ -231,6 +231,7 @@ async def main():
         print(lab.network.node, flush=True)
         await asyncio.Event().wait()
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 asyncio.run(main())
 """
 
