@@ -27,6 +27,7 @@ JSON = "application/json"
 YAML = ("application/yaml", "application/apply-patch+yaml")
 JSON_PATCHES = tuple(f"application/{kind}-patch+json" for kind in ("json", "merge", "strategic-merge"))
 DEPTH = 100  # levels of nesting; Kubernetes' own objects have about 20
+TOO_DEEP = f"it is nested deeper than {DEPTH} levels"
 ZERO: dict[str, Any] = {"string": "", "integer": 0, "number": 0, "boolean": False, "array": [], "object": {}}
 GO_TYPES = {"string": "string", "number": "float64", "boolean": "bool"}
 LIMITS = {"int32": 2**31, "int64": 2**63}
@@ -55,9 +56,14 @@ def parse(body: bytes, content_type: str) -> Any:
 
 def _parse_yaml(body: bytes) -> Any:
     try:
-        # A few bytes of aliases of aliases are gigabytes of objects.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(body, yaml.SafeLoader)):
-            raise BadRequest("the body of the request can't be read: the lab takes no YAML aliases; write them out")
+        depth = 0
+        for event in yaml.parse(body, yaml.SafeLoader):  # cheap to stop, where building the objects would not be
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEPTH:
+                raise ValueError(TOO_DEEP)
+            # A few bytes of aliases of aliases are gigabytes of objects.
+            if isinstance(event, yaml.AliasEvent):
+                raise BadRequest("the body of the request can't be read: the lab takes no YAML aliases; write them out")
         return json.loads(json.dumps(yaml.safe_load(body), default=str, allow_nan=False))
     except (yaml.YAMLError, TypeError) as error:
         raise BadRequest(f"the body of the request can't be read: {error}") from error
@@ -70,12 +76,10 @@ def _refuse(constant: str) -> None:
 def _check_depth(value: Any) -> None:
     level = [value]
     for _ in range(DEPTH):
-        level = [
-            child for v in level for child in (v.values() if isinstance(v, dict) else v if isinstance(v, list) else ())
-        ]
+        level = [child for parent in level for child in _children(parent)]
         if not level:
             return
-    raise ValueError(f"it is nested deeper than {DEPTH} levels")
+    raise ValueError(TOO_DEEP)
 
 
 def _children(value: Any) -> Iterable[Any]:

@@ -96,6 +96,7 @@ BAD_BODIES: list[tuple[bytes, str, int, str]] = [
     (b"[" * 100_000, JSON, 400, "can't be read"),
     (b"1" * 5000, JSON, 400, "can't be read"),
     (b"a: [", "application/yaml", 400, "can't be read"),
+    (b"a: " + b"[" * 2000, "application/yaml", 400, "nested deeper"),
     (b"a: &x [1]\nb: *x", "application/yaml", 400, "aliases"),
     (b"{}", "application/foo", 415, "unknown format"),
     (b"{}", "application/vnd.kubernetes.protobuf", 400, "protobuf encoding begins with"),
