@@ -1,13 +1,12 @@
 """Malformed requests: whatever comes, the API answers with something below 500 and goes on.
 
-A short run is part of the suite; LAB_FUZZ_SECONDS=60 makes it a minute.
+Part of the suite are some requests, the same ones each time; LAB_FUZZ_REQUESTS=20000 makes as many others.
 """
 
 import asyncio
 import json
 import os
 import ssl
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -22,7 +21,7 @@ from lab.hollow import HollowLab, hollow_lab
 from lab.patches import APPLY, JSON_PATCH, MERGE_PATCH, STRATEGIC
 from lab.resources import RESOURCES
 
-SECONDS = float(os.environ.get("LAB_FUZZ_SECONDS", "3"))
+REQUESTS = int(os.environ.get("LAB_FUZZ_REQUESTS", "0"))
 
 # Parts of real requests, so that what is wrong is often only one thing.
 WORDS = (
@@ -187,16 +186,17 @@ async def send(session: aiohttp.ClientSession, lab: HollowLab, request: Request)
         return None
 
 
-@pytest.mark.timeout(max(60, SECONDS * 3))
+@pytest.mark.timeout(max(60, REQUESTS / 10))
 async def test_malformed_requests_are_answered_below_500(tmp_path: Path) -> None:
     codes: dict[int | None, int] = {}
     async with hollow_lab(tmp_path) as lab:
         tls = ssl.create_default_context(cadata=lab.credentials.ca)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls)) as session:
-            loop, began = asyncio.get_running_loop(), list[float]()
+            loop = asyncio.get_running_loop()
 
             @settings(
-                max_examples=10**9,
+                max_examples=REQUESTS or 500,
+                derandomize=not REQUESTS,
                 database=None,
                 deadline=None,
                 phases=[Phase.generate],
@@ -204,17 +204,11 @@ async def test_malformed_requests_are_answered_below_500(tmp_path: Path) -> None
             )
             @given(requests())
             def fuzz(request: Request) -> None:
-                began.append(time.monotonic())  # the first example comes late: Hypothesis makes tables of characters
-                if began[-1] - began[0] > SECONDS:
-                    raise TimeoutError
                 code = asyncio.run_coroutine_threadsafe(send(session, lab, request), loop).result()
                 codes[code] = codes.get(code, 0) + 1
                 assert code is None or code < 500, request
 
-            # Hypothesis isn't asynchronous: it has a thread of its own.
-            with pytest.raises(TimeoutError):
-                await asyncio.to_thread(fuzz)
+            await asyncio.to_thread(fuzz)  # Hypothesis isn't asynchronous: it has a thread of its own
             async with session.get(f"{lab.server}/version") as response:
                 assert response.status == 200
-    assert sum(codes.values()) > 20 * SECONDS, codes
     assert {200, 201, 400, 404, 405, 415, 422} <= codes.keys(), f"requests that miss the point: {codes}"
