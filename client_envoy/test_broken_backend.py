@@ -60,7 +60,7 @@ def test_without_health_checks_and_outlier_detection_a_third_of_the_calls_hang_f
         connect(channel, 3)
         host = next(iter(running.servers))
         running.servers[host].signal(signal.SIGSTOP)
-        assert outcomes(channel, 30, deadline=0.3)["DEADLINE_EXCEEDED"] == 10
+        assert outcomes(channel, 30, deadline=1.0)["DEADLINE_EXCEEDED"] == 10
         running.servers[host].signal(signal.SIGCONT)
 
 
@@ -111,4 +111,4 @@ def test_a_slow_server_gets_its_turn_by_round_robin_and_little_by_least_request(
     if policy == "ROUND_ROBIN":
         assert abs(counts[slow] - 100) <= 1
     else:
-        assert counts[slow] < 60
+        assert counts[slow] < 80
