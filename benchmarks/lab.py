@@ -1,7 +1,8 @@
-"""What a lab costs: the time until it serves, the time until a pod is Ready, memory. `make bench`"""
+"""What a lab costs: the time until it serves, until a pod is Ready, until nothing is left; memory. `make bench`"""
 
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -16,8 +17,8 @@ ROOT = Path(__file__).parent.parent
 
 
 @contextmanager
-def lab() -> Iterator[tuple[int, str, float]]:
-    """A lab: its pid, its kubeconfig, and the seconds until API and DNS answered."""
+def lab() -> Iterator[tuple["subprocess.Popen[str]", str, float]]:
+    """A lab, its kubeconfig, and the seconds until API and DNS answered."""
     began = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "lab", "up"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -25,7 +26,7 @@ def lab() -> Iterator[tuple[int, str, float]]:
     try:
         assert process.stdout
         kubeconfig = process.stdout.readline().strip().partition("=")[2]
-        yield process.pid, kubeconfig, time.monotonic() - began
+        yield process, kubeconfig, time.monotonic() - began
     finally:
         process.terminate()
         process.communicate()
@@ -40,9 +41,25 @@ def proportional_memory(pid: int) -> float:
     """MiB of a process and all its descendants, shared pages counted in parts (Pss of proc(5))."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     own = next(int(line.split()[1]) / 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
+    return own + sum(map(proportional_memory, children(pid)))
+
+
+def children(pid: int) -> set[int]:
     threads = Path(f"/proc/{pid}/task").iterdir()
-    children = {int(child) for thread in threads for child in (thread / "children").read_text().split()}
-    return own + sum(map(proportional_memory, children))
+    return {int(child) for thread in threads for child in (thread / "children").read_text().split()}
+
+
+def descendants(pid: int) -> set[int]:
+    found = children(pid)
+    return found.union(*map(descendants, found))
+
+
+def runs(pid: int) -> bool:
+    """Whether there is such a process that is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def pod(name: str) -> dict[str, object]:
@@ -67,17 +84,34 @@ def ready_after(kubeconfig: str, name: str) -> float:
         return time.monotonic() - began
 
 
+def gone_after(number: signal.Signals) -> float:
+    """Seconds from a signal to a lab with three pods until none of its processes is left."""
+    with lab() as (process, kubeconfig, _):
+        for name in ("a", "b", "c"):
+            ready_after(kubeconfig, name)
+        left = descendants(process.pid)
+        began = time.monotonic()
+        process.send_signal(number)
+        process.wait()
+        while left := {pid for pid in left if runs(pid)}:
+            time.sleep(0.01)
+        return time.monotonic() - began
+
+
 def main() -> None:
     starts = []
     for _ in range(ROUNDS):
         with lab() as (_, _, seconds):
             starts.append(seconds)
-    with lab() as (pid, kubeconfig, _):
-        idle = proportional_memory(pid)
+    with lab() as (process, kubeconfig, _):
+        idle = proportional_memory(process.pid)
         readies = [ready_after(kubeconfig, f"pod-{number}") for number in range(ROUNDS)]
-        each = (proportional_memory(pid) - idle) / ROUNDS
+        each = (proportional_memory(process.pid) - idle) / ROUNDS
+    ends = {number: [gone_after(number) for _ in range(ROUNDS)] for number in (signal.SIGINT, signal.SIGKILL)}
     print(f"lab start until API and DNS answer: {statistics.median(starts):.2f} s (median of {ROUNDS})")
     print(f"pod created until Ready, by kubectl: {statistics.median(readies):.2f} s (median of {ROUNDS})")
+    print(f"nothing is left of it and 3 pods after Ctrl-C: {statistics.median(ends[signal.SIGINT]):.2f} s")
+    print(f"nothing is left of it and 3 pods after kill -9: {statistics.median(ends[signal.SIGKILL]):.2f} s")
     print(f"memory of an idle lab: {idle:.0f} MiB; of each greeter pod: {each:.0f} MiB (proportional set size)")
 
 

@@ -85,4 +85,4 @@ async def apply(kubectl: Kubectl, manifest: str, *flags: str) -> str:
 
 async def rolled_out(kubectl: Kubectl) -> None:
     await apply(kubectl, WEB)
-    await kubectl("rollout", "status", "deployment/web", "--timeout=10s")
+    await kubectl("rollout", "status", "deployment/web", "--timeout=20s")

@@ -61,16 +61,16 @@ class PodLab:
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         return "".join(line.split(" ", 1)[1] for line in lines)
 
-    async def logged(self, text: str, container: str = "app", pod: str = "p", within: float = 10) -> None:
+    async def logged(self, text: str, container: str = "app", pod: str = "p", within: float = 20) -> None:
         await until(lambda: text in self.log(container, pod=pod), f"{text!r} in the log of {container}", within)
 
-    async def phase(self, phase: str, pod: str = "p", within: float = 10) -> None:
+    async def phase(self, phase: str, pod: str = "p", within: float = 20) -> None:
         await until(lambda: self.status(pod).get("phase") == phase, f"{pod} is {phase}", within)
 
-    async def ready(self, pod: str = "p", *, ready: bool = True, within: float = 10) -> None:
+    async def ready(self, pod: str = "p", *, ready: bool = True, within: float = 20) -> None:
         await until(lambda: self.condition("Ready", pod)["status"] == str(ready), f"{pod} is ready: {ready}", within)
 
-    async def waiting(self, reason: str, container: str = "app", within: float = 10) -> Object:
+    async def waiting(self, reason: str, container: str = "app", within: float = 20) -> Object:
         """Wait until a container waits for this reason; return what its state says."""
 
         def state() -> Object:
@@ -79,7 +79,7 @@ class PodLab:
 
         return await until(state, f"{container} waits: {reason}", within)
 
-    async def gone(self, pod: str = "p", within: float = 10) -> None:
+    async def gone(self, pod: str = "p", within: float = 20) -> None:
         await until(lambda: self.store.find("pods", NAMESPACE, pod) is None, f"{pod} is gone", within)
 
     def delete(self, pod: str = "p", grace: int | None = None) -> None:

@@ -65,7 +65,7 @@ async def send(address: tuple[str, int], data: bytes) -> bytes:
         udp.connect(address)
         loop = asyncio.get_running_loop()
         await loop.sock_sendall(udp, data)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return await loop.sock_recv(udp, 65535)
 
 

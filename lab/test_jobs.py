@@ -212,7 +212,7 @@ async def test_a_finished_job_goes_after_its_time_to_live(store: Store) -> None:
         (pod,) = await until(lambda: pods(store), "a pod")
         end(store, pod, "Succeeded")
         await until(lambda: "completionTime" in status(store), "completion")
-        await until(lambda: store.find("jobs", "shop", "sum") is None, "the Job is gone", within=3)
+        await until(lambda: store.find("jobs", "shop", "sum") is None, "the Job is gone")
 
 
 async def test_the_pods_of_a_deleted_job_are_let_go(store: Store) -> None:

@@ -102,7 +102,7 @@ class Connection:
     async def ask(self) -> str:
         """Who answers."""
         self._writer.write(b"?\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return (await self._reader.readline()).decode().strip()
 
 

@@ -115,7 +115,7 @@ async def test_get_in_chunks_shows_them_all(kubectl: Kubectl) -> None:
 
 
 async def test_a_watch_prints_what_changes(kubectl: Kubectl) -> None:
-    watching = asyncio.ensure_future(kubectl("get", "pods", "-w", "--request-timeout=2s"))
+    watching = asyncio.ensure_future(kubectl("get", "pods", "-w", "--request-timeout=8s"))  # its end
     await rolled_out(kubectl)
     lines = (await watching).out.splitlines()
     assert lines[0].split() == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
@@ -159,7 +159,7 @@ async def test_logs(kubectl: Kubectl, lab: HollowLab) -> None:
 
 async def test_logs_of_a_container_that_cannot_start(kubectl: Kubectl) -> None:
     await kubectl("run", "broken", "--image=nowhere")
-    await kubectl("wait", "pod/broken", "--for=jsonpath={.status.containerStatuses[0].state.waiting}", "--timeout=5s")
+    await kubectl("wait", "pod/broken", "--for=jsonpath={.status.containerStatuses[0].state.waiting}", "--timeout=20s")
     said = (await kubectl("logs", "broken", fails=True)).err
     waiting = 'container "broken" in pod "broken" is waiting to start: image can\'t be pulled'
     assert said == f"Error from server (BadRequest): {waiting}\n"
@@ -203,7 +203,7 @@ async def test_what_the_server_says_of_itself(kubectl: Kubectl) -> None:
 
 async def test_what_the_lab_has_not_is_said_with_a_remedy(kubectl: Kubectl) -> None:
     await kubectl("run", "solo", "--image=greeter:dev")
-    await kubectl("wait", "pod/solo", "--for=condition=Ready", "--timeout=5s")
+    await kubectl("wait", "pod/solo", "--for=condition=Ready", "--timeout=20s")
     assert (
         "the lab has no pods/exec: run it as a container's command"
         in (await kubectl("exec", "solo", "--", "true", fails=True)).err

@@ -30,7 +30,7 @@ async def test_scale_and_the_rollout_commands(kubectl: Kubectl) -> None:
     assert (await kubectl("set", "env", "deploy/web", "MODE=b")).out == "deployment.apps/web env updated\n"
     assert (await kubectl("set", "image", "deploy/web", "web=greeter:2")).out == "deployment.apps/web image updated\n"
     assert (await kubectl("rollout", "restart", "deploy/web")).out == "deployment.apps/web restarted\n"
-    status = (await kubectl("rollout", "status", "deploy/web", "--timeout=10s")).out
+    status = (await kubectl("rollout", "status", "deploy/web", "--timeout=20s")).out
     assert status.endswith('deployment "web" successfully rolled out\n')
     history = (await kubectl("rollout", "history", "deploy/web")).out.splitlines()
     assert [line.split()[0] for line in history[2:] if line] == ["1", "2", "3", "4"]
@@ -52,9 +52,9 @@ async def test_scale_with_a_precondition(kubectl: Kubectl) -> None:
 
 async def test_wait(kubectl: Kubectl) -> None:
     await apply(kubectl, WEB)
-    met = await kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=10s")
+    met = await kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=20s")
     assert met.out == "deployment.apps/web condition met\n"
-    deleting = asyncio.ensure_future(kubectl("wait", "deploy/web", "--for=delete", "--timeout=10s"))
+    deleting = asyncio.ensure_future(kubectl("wait", "deploy/web", "--for=delete", "--timeout=20s"))
     await kubectl("delete", "deploy/web")
     await deleting
     assert "timed out" in (await kubectl("wait", "svc/web", "--for=delete", "--timeout=1s", fails=True)).err

@@ -43,7 +43,7 @@ def final(lab: PodLab, watched: list[Object]) -> Object:
     return found
 
 
-async def deleted(lab: PodLab, grace: int | None = None, within: float = 10) -> list[Object]:
+async def deleted(lab: PodLab, grace: int | None = None, within: float = 20) -> list[Object]:
     """Delete the pod, wait until it is gone; return its versions from then on."""
     with lab.store.watch(["pods"], lab.store.version) as events:
         lab.delete(grace=grace)
@@ -76,7 +76,7 @@ async def test_a_pod_stays_ready_until_its_containers_end(lab: PodLab) -> None:
     await lab.ready()
     start = time.monotonic()
     seen = await deleted(lab)
-    assert 1 <= time.monotonic() - start < 4
+    assert 1 <= time.monotonic() - start < 10  # far from the grace period of 30 s
     told = seen[0]
     assert "deletionTimestamp" in told["metadata"]
     assert told["status"]["containerStatuses"][0]["ready"] is True
@@ -113,7 +113,7 @@ async def test_who_does_not_end_is_killed_after_the_grace_period(lab: PodLab) ->
     await lab.logged("idle")
     start = time.monotonic()
     seen = await deleted(lab)
-    assert 1 <= time.monotonic() - start < 3
+    assert 1 <= time.monotonic() - start < 10
     assert (final(lab, seen)["exitCode"], final(lab, seen)["reason"]) == (137, "Error")
     assert seen[-1]["status"]["phase"] == "Failed"
 
@@ -145,7 +145,7 @@ async def test_whoever_is_in_more_of_a_hurry_is_heeded(lab: PodLab) -> None:
     start = time.monotonic()
     lab.delete(grace=1)
     await lab.gone()
-    assert 0.9 <= time.monotonic() - start < 3
+    assert 0.9 <= time.monotonic() - start < 10
 
 
 async def test_a_pod_deleted_by_force_is_stopped_too(lab: PodLab) -> None:
@@ -165,7 +165,7 @@ async def test_a_pod_that_waits_is_deleted_at_once(lab: PodLab) -> None:
     await until(lambda: messages(lab.store, "BackOff") and messages(lab.store, "FailedMount"), "they wait")
     for name in ("no-image", "crashing", "no-volume"):
         lab.delete(name)
-        await lab.gone(name, within=2)
+        await lab.gone(name)
 
 
 async def test_a_pod_that_the_kubelet_fails_at_can_be_deleted(
@@ -253,8 +253,6 @@ async def test_nothing_outlives_the_lab(
     assert node, "it has started"
     await until(lambda: len(processes(tmp_path)) >= 6, "their children run too")
     assert {address.rpartition(":")[2] for address in listening(node)} >= {"8000", "9901"}
-    start = time.monotonic()
     dying_lab.send_signal(number)
-    await until(lambda: processes(tmp_path) == [] and listening(node) == [], "nothing is left", 5)
-    assert time.monotonic() - start < 2
+    await until(lambda: processes(tmp_path) == [] and listening(node) == [], "nothing is left")
     Network.take().close()

@@ -90,16 +90,12 @@ async def test_signals_are_passed_on_to_the_command(lab: Lab, number: signal.Sig
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-async def test_up_ends_within_three_seconds_and_leaves_nothing(
-    lab: Lab, tmp_path: Path, number: signal.Signals
-) -> None:
+async def test_up_ends_and_leaves_nothing(lab: Lab, tmp_path: Path, number: signal.Signals) -> None:
     process = await lab("up")
     server = server_of(await kubeconfig_of(process))
     assert is_open(server)
-    began = asyncio.get_running_loop().time()
     process.send_signal(number)
     _, err, status = await said(process)
-    assert asyncio.get_running_loop().time() - began < 3
     assert (err, status) == ("lab: running until Ctrl-C\n", 0)
     assert not is_open(server)
     assert os.listdir(tmp_path) == []

@@ -74,7 +74,7 @@ async def test_ready_pods_count_as_available_once_they_were_ready_for_min_ready_
         set_ready(store, pod)
         await until(lambda: status(store).get("readyReplicas") == 1, "ready")
         assert "availableReplicas" not in status(store)
-        await until(lambda: status(store).get("availableReplicas") == 1, "available", within=4)
+        await until(lambda: status(store).get("availableReplicas") == 1, "available")
 
 
 async def test_the_status_counts_and_names_the_generation_it_has_seen(store: Store) -> None:

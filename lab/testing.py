@@ -10,7 +10,7 @@ from lab.store import Object, Store, now
 T = TypeVar("T")
 
 
-async def until(condition: Callable[[], T], what: str, within: float = 5) -> T:
+async def until(condition: Callable[[], T], what: str, within: float = 20) -> T:
     """Wait for the condition to be truthy and return what it gave."""
     deadline = asyncio.get_running_loop().time() + within
     while not (found := condition()):
@@ -20,7 +20,7 @@ async def until(condition: Callable[[], T], what: str, within: float = 5) -> T:
     return found
 
 
-async def settled(store: Store, quiet: float = 0.05, within: float = 5) -> None:
+async def settled(store: Store, quiet: float = 0.05, within: float = 20) -> None:
     """Wait until nothing has been written for a while: the controllers have done what they will do."""
     deadline = asyncio.get_running_loop().time() + within
     while True:
