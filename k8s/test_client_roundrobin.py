@@ -13,11 +13,12 @@ WARM = ("--backends=3", "--warmup=60s")
 def test_every_second_is_even(namespace: Namespace) -> None:
     namespace.apply(MANIFESTS)
     result = namespace.measure("--duration=10s", "--rate=90", *WARM).result()
-    whole = [window for window in result["windows"] if sum(window["backends"].values()) >= 85]
+    whole = [window for window in result["windows"] if sum(window["backends"].values()) >= 60]
     print([window["backends"] for window in whole])
     assert len(whole) >= 8
-    # Each backend's connection ends every 5 s, and it misses its turns until the next one stands.
-    assert all(window["jain"] > 0.99 for window in whole), whole
+    # Each backend's connection ends every 5 s, and it misses its turns until the next one stands: longer on a busy
+    # machine. Without one of the three it would be 0.67.
+    assert all(window["jain"] > 0.95 for window in whole), whole
 
 
 def test_with_grpcs_default_cooldown_new_pods_wait_for_30_s_whatever_the_connection_age(namespace: Namespace) -> None:
