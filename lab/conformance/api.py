@@ -66,6 +66,10 @@ class Api:
         """The whole list object, its metadata included."""
         return _json(await self.request("GET", self.path(plural), params=query))
 
+    async def version(self) -> str:
+        """What a watch that sees only what comes from now on starts at."""
+        return str((await self.list("configmaps"))["metadata"]["resourceVersion"])
+
     async def replace(self, plural: str, obj: Object, subresource: str = "", **query: str) -> Object:
         path = self.path(plural, obj["metadata"]["name"], subresource)
         return _json(await self.request("PUT", path, obj, params=query))

@@ -1,16 +1,10 @@
 """Watches: what a client's cache rests on."""
 
 import asyncio
-import os
-import subprocess
 from collections.abc import AsyncIterator
 
-import pytest
-
-from lab.conformance.api import Api, Object, refused
-from lab.conformance.differences import Cluster
+from lab.conformance.api import Api, Object
 from lab.conformance.manifests import configmap
-from lab.conformance.states import names
 
 
 async def take(events: AsyncIterator[Object], count: int) -> list[tuple[str, str]]:
@@ -20,24 +14,9 @@ async def take(events: AsyncIterator[Object], count: int) -> list[tuple[str, str
     return [(event["type"], event["object"]["metadata"]["name"]) for event in taken]
 
 
-async def version(api: Api) -> str:
-    """What a watch that sees only what comes from now on starts at."""
-    return str((await api.list("configmaps"))["metadata"]["resourceVersion"])
-
-
-async def compact(cluster: Cluster, api: Api) -> None:
-    """Make the API server forget how it came to be as it is."""
-    if cluster.differs("compaction"):
-        await api.request("POST", "/lab/compact")
-    elif command := os.environ.get("COMPACT_COMMAND"):
-        subprocess.run(command, shell=True, check=True)  # noqa: S602, ASYNC221  the user's own, and short
-    else:
-        pytest.skip("COMPACT_COMMAND is not set: nothing to compact this cluster's etcd with")
-
-
 async def test_a_watch_from_a_lists_version_tells_only_what_came_after(api: Api) -> None:
     await api.create("configmaps", configmap("old"))
-    since = await version(api)
+    since = await api.version()
     await api.create("configmaps", configmap("new"))
     async with api.watch("configmaps", resourceVersion=since) as events:
         assert await take(events, 1) == [("ADDED", "new")]
@@ -52,7 +31,7 @@ async def test_a_watch_without_a_version_begins_with_what_exists(api: Api) -> No
 
 
 async def test_a_watch_tells_each_change_in_its_order_and_the_last_state_of_what_is_deleted(api: Api) -> None:
-    since = await version(api)
+    since = await api.version()
     await api.create("configmaps", configmap("one"))
     for i in range(3):
         await api.patch("configmaps", "one", {"data": {"count": str(i)}})
@@ -66,7 +45,7 @@ async def test_a_watch_tells_each_change_in_its_order_and_the_last_state_of_what
 
 
 async def test_a_watch_goes_on_where_a_broken_one_ended_with_nothing_lost_or_repeated(api: Api) -> None:
-    since = await version(api)
+    since = await api.version()
     for i in range(4):
         await api.create("configmaps", configmap(f"c{i}"))
     async with api.watch("configmaps", resourceVersion=since) as events:
@@ -79,7 +58,7 @@ async def test_a_watch_goes_on_where_a_broken_one_ended_with_nothing_lost_or_rep
 
 async def test_a_watch_tells_of_its_own_namespace_only(api: Api) -> None:
     other = configmap("other")
-    async with api.watch("configmaps", resourceVersion=await version(api)) as events:
+    async with api.watch("configmaps", resourceVersion=await api.version()) as events:
         await api.request(
             "POST",
             "/api/v1/namespaces/default/configmaps",
@@ -91,7 +70,7 @@ async def test_a_watch_tells_of_its_own_namespace_only(api: Api) -> None:
 
 
 async def test_an_object_that_leaves_a_watchs_labels_is_deleted_for_it_and_added_when_it_comes_back(api: Api) -> None:
-    async with api.watch("configmaps", resourceVersion=await version(api), labelSelector="colour=red") as events:
+    async with api.watch("configmaps", resourceVersion=await api.version(), labelSelector="colour=red") as events:
         await api.create("configmaps", configmap("one"))
         for colour in ("red", "blue", "red"):
             await api.patch("configmaps", "one", {"metadata": {"labels": {"colour": colour}}})
@@ -99,13 +78,13 @@ async def test_an_object_that_leaves_a_watchs_labels_is_deleted_for_it_and_added
 
 
 async def test_a_watch_ends_by_itself_after_its_timeout(api: Api) -> None:
-    async with api.watch("configmaps", resourceVersion=await version(api), timeoutSeconds="1") as events:
+    async with api.watch("configmaps", resourceVersion=await api.version(), timeoutSeconds="1") as events:
         async with asyncio.timeout(10):
             assert [event async for event in events] == []
 
 
 async def test_a_watch_ends_with_a_bookmark_of_how_far_it_came(api: Api) -> None:
-    since = await version(api)
+    since = await api.version()
     query = {"resourceVersion": since, "timeoutSeconds": "4", "allowWatchBookmarks": "true"}
     async with api.watch("configmaps", **query) as events, asyncio.timeout(20):
         await api.create("configmaps", configmap("one"))
@@ -116,32 +95,3 @@ async def test_a_watch_ends_with_a_bookmark_of_how_far_it_came(api: Api) -> None
     async with api.watch("configmaps", resourceVersion=reached) as events:
         await api.create("configmaps", configmap("two"))
         assert await take(events, 1) == [("ADDED", "two")]
-
-
-async def test_a_watch_from_a_version_that_was_compacted_away_is_expired(api: Api, cluster: Cluster) -> None:
-    """Of Events: what the API server doesn't hold in its watch cache, it can't forget before etcd does."""
-    since = await version(api)
-    await api.create("configmaps", configmap("one"))
-    async with api.watch("events", resourceVersion=since, timeoutSeconds="1") as events:
-        assert [event["type"] async for event in events] == []
-    await compact(cluster, api)
-    async with api.watch("events", resourceVersion=since) as events, asyncio.timeout(20):
-        event = await anext(events)
-    assert event["type"] == "ERROR"
-    status = event["object"]
-    assert (status["kind"], status["code"], status["reason"]) == ("Status", 410, "Expired")
-    async with api.watch("events", resourceVersion=await version(api), timeoutSeconds="1") as events:
-        assert [event["type"] async for event in events] == []  # the remedy: list again
-
-
-async def test_a_list_cannot_go_on_after_a_compaction(api: Api, cluster: Cluster) -> None:
-    for i in range(3):
-        about = {"kind": "ConfigMap", "namespace": api.namespace, "name": f"c{i}"}
-        await api.create("events", {"metadata": {"name": f"e{i}"}, "involvedObject": about})
-    first = await api.list("events", limit="1")
-    rest = {"limit": "1", "continue": first["metadata"]["continue"]}
-    assert names((await api.list("events", **rest))["items"]) == ["e1"]
-    await api.create("configmaps", configmap("later"))
-    await compact(cluster, api)
-    with refused(410, "Expired", "The provided continue parameter is too old"):
-        await api.list("events", **rest)
