@@ -8,8 +8,8 @@ import signal
 import sys
 from typing import NoReturn
 
+from lab.api.errors import LabError
 from lab.cluster import cluster
-from lab.errors import LabError
 
 FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 

@@ -3,10 +3,10 @@
 Stands for kube-apiserver's bootstrap controllers (k8s.io/kubernetes/pkg/controlplane/controller).
 """
 
-from lab import defaults
-from lab.apiserver import PORT
+from lab.api.store import Object, Store
+from lab.apiserver.apiserver import PORT
 from lab.network import Network
-from lab.store import Object, Store
+from lab.registry import defaults
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 META: Object = {"name": "kubernetes", "namespace": "default"}

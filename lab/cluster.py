@@ -6,25 +6,18 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
-from lab import (
-    apiserver,
-    bootstrap,
-    coredns,
-    deployments,
-    endpointslices,
-    events,
-    garbage_collector,
-    jobs,
-    kube_proxy,
-    kubelet,
-    namespaces,
-    replicasets,
-    scheduler,
-)
+from lab import bootstrap
+from lab.api import events
+from lab.api.namespaces import dns_address
+from lab.api.store import Store
+from lab.apiserver import apiserver
+from lab.controllers import deployments, endpointslices, garbage_collector, jobs, namespaces, replicasets, scheduler
+from lab.coredns import coredns
+from lab.kube_proxy import kube_proxy
 from lab.kubeconfig import Credentials
+from lab.kubelet import kubelet
 from lab.network import Network
 from lab.statedir import state_directory
-from lab.store import Store
 
 
 @asynccontextmanager
@@ -60,17 +53,8 @@ async def cluster(dns_ttl: int) -> AsyncIterator[Path]:
             tasks = [group.create_task(component) for component in components]
             try:
                 await serving.wait()
-                await _dns_answers(store)
+                await dns_address(store, "default")
                 yield kubeconfig
             finally:
                 for task in tasks:
                     task.cancel()
-
-
-async def _dns_answers(store: Store) -> None:
-    """Wait until the DNS server has said where it answers for the namespace `default`."""
-    with store.watch(["namespaces"]) as changes:
-        async for change in changes:
-            meta = change.object["metadata"]
-            if meta["name"] == "default" and coredns.ANNOTATION in meta.get("annotations", {}):
-                return

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.podtesting import PodLab, pod_lab
+from lab.testing.pod_lab import PodLab, pod_lab
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.hollow import HollowLab, hollow_lab
-from lab.kubectltesting import JOB, MISSING, WEB, Kubectl, apply, kubectl_of, rolled_out
 from lab.testing import until
+from lab.testing.hollow import HollowLab, hollow_lab
+from lab.testing.kubectl import JOB, MISSING, WEB, Kubectl, apply, kubectl_of, rolled_out
 
 pytestmark = pytest.mark.skipif(MISSING, reason="kubectl is not on PATH")
 

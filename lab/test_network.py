@@ -8,7 +8,7 @@ from subprocess import PIPE, Popen
 import pytest
 
 from lab import network
-from lab.errors import LabError
+from lab.api.errors import LabError
 from lab.network import Network
 
 

@@ -1,0 +1,1 @@
+"""kube-apiserver: HTTP, REST, watches, discovery, and the columns of `kubectl get`."""

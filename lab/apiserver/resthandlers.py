@@ -1,0 +1,205 @@
+"""Requests for objects: which verb each is, and its answer.
+
+Stands for k8s.io/apiserver/pkg/endpoints/handlers and installer.go.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+
+from aiohttp import web
+
+from lab.api.errors import BadRequest, Expired, MethodNotAllowed, NotFound, Timeout
+from lab.api.schemas import schema_of
+from lab.api.store import Object, Store
+from lab.apiserver import watches
+from lab.apiserver.representation import Representation
+from lab.apiserver.requestinfo import RequestInfo, parse
+from lab.apiserver.responses import answer, body, line, stream, success
+from lab.apiserver.subresources import eviction_options, patch_scale, scale_of, update_scale
+from lab.kubelet import podlogs
+from lab.network import Network
+from lab.registry.options import DeleteOptions, ListOptions, WriteOptions, as_bool, write_continue
+from lab.registry.patches import APPLY, patched
+from lab.registry.registry import Registry
+from lab.registry.validation import fields
+
+OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
+RETURNED = ("pods", "services", "serviceaccounts")  # a DELETE of these answers with the object
+UNSUPPORTED = {
+    "attach": "use kubectl logs -f",
+    "exec": "run it as a container's command",
+    "portforward": "connect to the pod's address, which this machine reaches",
+    "proxy": "connect to the address of the pod or Service, which this machine reaches",
+}
+
+
+class Handlers:
+    """What is done for each verb."""
+
+    def __init__(self, store: Store, network: Network, state: Path) -> None:
+        self._store, self._state = store, state
+        self._registry = Registry(store, network)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse | None:
+        """The answer, or None where the path names no resource. Raises errors.StatusError."""
+        info = parse(request.rel_url.raw_path)
+        if info is None:
+            return None
+        match request.method, bool(info.name), info.subresource:
+            case "GET", False, "":
+                return await self._list(request, info)
+            case "POST", False, "" if info.namespace or not info.resource.namespaced:
+                return await self._create(request, info)
+            case "DELETE", False, "" if info.namespace:
+                return await self._delete_collection(request, info)
+            case "GET", True, "":
+                found = self._store.get(info.resource.plural, info.namespace, info.name)
+                return answer(_representation(request).one(info.resource, found))
+            case "PUT", True, "":
+                return await self._update(request, info)
+            case "PATCH", True, "":
+                return await self._patch(request, info)
+            case "DELETE", True, "":
+                return await self._delete(request, info)
+            case "GET" | "PUT" | "PATCH", True, "status" if info.resource.status:
+                return await self._status(request, info)
+            case "GET" | "PUT" | "PATCH", True, "scale" if info.resource.scale:
+                return await self._scale(request, info)
+            case "GET", True, "log" if info.resource.plural == "pods":
+                return await self._log(request, info)
+            case "POST", True, "eviction" if info.resource.plural == "pods":
+                return await self._evict(request, info)
+            case _, True, subresource if subresource in UNSUPPORTED:
+                remedy = UNSUPPORTED[subresource]
+                raise BadRequest(f"the lab has no {info.resource.plural}/{subresource}: {remedy}")
+            case _, True, subresource if subresource and subresource not in ("status", "scale", "log", "eviction"):
+                raise NotFound("the server could not find the requested resource")
+        raise MethodNotAllowed("the server does not allow this method on the requested resource")
+
+    async def _list(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+        options = ListOptions.read(request.query, info.resource)
+        representation = _representation(request)
+        namespace = info.namespace or None
+        if as_bool(request.query, "watch"):
+            events = watches.watch(self._store, info.resource, namespace, options, representation)
+            return await stream(request, "application/json", _lines(events))
+        if options.version is not None and options.version > self._store.version:
+            raise Timeout(f"Too large resource version: {options.version}, current: {self._store.version}")
+        found = [obj for obj in self._store.list(info.resource.plural, namespace) if options.selects(obj)]
+        meta: Object = {"resourceVersion": str(self._store.version)}
+        if options.after:
+            # The rest of a list is as old as its beginning, or gone.
+            meta["resourceVersion"] = str(options.version)
+            self._check_not_compacted(options.version)
+            found = [obj for obj in found if _key(obj) > options.after]
+        if options.limit and len(found) > options.limit:
+            meta["remainingItemCount"] = len(found) - options.limit
+            found = found[: options.limit]
+            meta["continue"] = write_continue(found[-1]["metadata"], int(meta["resourceVersion"]))
+        return answer(representation.many(info.resource, found, meta))
+
+    def _check_not_compacted(self, version: int | None) -> None:
+        try:
+            with self._store.watch([], since=version):
+                return
+        except Expired as error:
+            start = "The provided continue parameter is too old to display a consistent list result"
+            raise Expired(f"{start}. You must start a new list without the continue parameter.") from error
+
+    async def _create(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+        options = _write_options(request)
+        representation, value = _representation(request), await body(request)
+        created, warnings = self._registry.create(info.resource, info.namespace, value, options)
+        return answer(representation.one(info.resource, created), 201, warnings)
+
+    async def _update(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+        options = _write_options(request)
+        representation, value = _representation(request), await body(request)
+        updated, warnings = self._registry.update(info.resource, info.namespace, info.name, value, options)
+        return answer(representation.one(info.resource, updated), 200, warnings)
+
+    async def _patch(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+        options = _write_options(request)
+        representation, value, new = _representation(request), await body(request), False
+        where = (info.resource, info.namespace, info.name)
+        if request.content_type == APPLY:
+            obj, warnings, new = self._registry.apply(*where, value, options)
+        else:
+            obj, warnings = self._registry.patch(*where, request.content_type, value, options)
+        return answer(representation.one(info.resource, obj), 201 if new else 200, warnings)
+
+    async def _delete(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+        options = DeleteOptions.read(request.query, await body(request) if request.can_read_body else {})
+        return self._deleted(info, options, _representation(request))
+
+    def _deleted(self, info: RequestInfo, options: DeleteOptions, representation: Representation) -> web.Response:
+        obj, gone = self._registry.delete(info.resource, info.namespace, info.name, options)
+        if gone and info.resource.plural not in RETURNED:
+            return success(info.resource, obj)
+        return answer(representation.one(info.resource, obj))
+
+    async def _delete_collection(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+        options = DeleteOptions.read(request.query, await body(request) if request.can_read_body else {})
+        which = ListOptions.read(request.query, info.resource)
+        deleted = self._registry.delete_collection(info.resource, info.namespace, which, options)
+        meta = {"resourceVersion": str(self._store.version)}
+        return answer(_representation(request).many(info.resource, deleted, meta))
+
+    async def _status(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+        resource, representation = info.resource, _representation(request)
+        obj, warnings = self._store.get(resource.plural, info.namespace, info.name), list[str]()
+        if request.method != "GET":
+            options, value = _write_options(request), await body(request)
+            if request.method == "PATCH":
+                value = patched(request.content_type, obj, value, schema_of(resource))
+            obj, warnings = self._registry.update_status(resource, info.namespace, info.name, value, options)
+        return answer(representation.one(resource, obj), 200, warnings)
+
+    async def _scale(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+        obj = self._store.get(info.resource.plural, info.namespace, info.name)
+        if request.method == "GET":
+            return answer(scale_of(obj))
+        options, value = _write_options(request), await body(request)
+        if request.method == "PATCH":
+            return answer(patch_scale(self._store, info.resource, obj, request.content_type, value, options))
+        return answer(update_scale(self._store, info.resource, obj, value, options))
+
+    async def _log(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+        options = podlogs.LogOptions.read(request.query)
+        log = podlogs.find(self._store, self._state, info.namespace, info.name, options)
+        return await stream(request, "text/plain", log.read(options))
+
+    async def _evict(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+        options = DeleteOptions.read(request.query, eviction_options(await body(request)))
+        evicted, _ = self._registry.delete(info.resource, info.namespace, info.name, options)
+        return success(info.resource, evicted, 201)
+
+
+async def _lines(events: AsyncGenerator[Object, None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(events):
+        async for event in events:
+            yield line(event)
+
+
+def _representation(request: web.Request) -> Representation:
+    return Representation.negotiate(request.headers.get("Accept", ""), request.query.get("includeObject", ""))
+
+
+def _write_options(request: web.Request) -> WriteOptions:
+    """Raises errors.Invalid."""
+    kind = OPTIONS[request.method]
+    options = WriteOptions.read(request.query, request.headers.get("User-Agent", ""), kind)
+    apply = request.content_type == APPLY and request.method == "PATCH"
+    wrong: fields.Errors = []
+    if apply and not request.query.get("fieldManager"):
+        wrong = [fields.required("fieldManager", "is required for apply patch")]
+    if options.force and not apply:
+        wrong = [fields.forbidden("force", "may not be specified for non-apply patch")]
+    if wrong:
+        raise fields.invalid_options(f"{kind}.meta.k8s.io", "", wrong, "meta.k8s.io", kind)
+    return options
+
+
+def _key(obj: Object) -> tuple[str, str]:
+    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]

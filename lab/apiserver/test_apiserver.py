@@ -1,0 +1,208 @@
+"""The REST dialect: what is answered to whom, and that whatever is wrong with a request is said with a 4xx."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.api.errors import LabError
+from lab.api.store import Object, Store
+from lab.apiserver import apiserver
+from lab.apiserver.apiserver import PORT
+from lab.kubeconfig import Credentials
+from lab.network import Network
+from lab.testing.hollow import Call, HollowLab, client, hollow_lab
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+PODS = "/api/v1/namespaces/default/pods"
+JSON = "application/json"
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[HollowLab]:
+    async with hollow_lab(tmp_path) as lab:
+        yield lab
+
+
+@pytest.fixture
+async def call(lab: HollowLab) -> AsyncIterator[Call]:
+    async with client(lab) as call:
+        yield call
+
+
+def config_map(name: str, **metadata: Any) -> Object:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name} | metadata, "data": {"a": "b"}}
+
+
+@pytest.mark.parametrize("path", ["/version", "/healthz", "/livez", "/readyz"])
+async def test_health_and_version_are_told_to_everybody(call: Call, path: str) -> None:
+    assert (await call("GET", path, token="")).code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/apis", "/openapi/v3", "/lab/compact", "/nope", MAPS, "/healthz/x"])
+@pytest.mark.parametrize("token", ["", "wrong", "ÄÖÜ"])
+async def test_nothing_else_is_answered_without_the_token(call: Call, path: str, token: str) -> None:
+    for method in ("GET", "POST", "DELETE"):
+        answer = await call(method, path, token=token)
+        assert (answer.code, answer.body["reason"]) == (401, "Unauthorized")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("GET", "/nope", 404),
+        ("GET", "/api/v1/nopes", 404),
+        ("GET", "/apis/apps/v2/deployments", 404),
+        ("GET", "/apis/apps/v1/pods", 404),
+        ("GET", f"{MAPS}/nope", 404),
+        ("GET", f"{PODS}/nope/nope", 404),
+        ("GET", f"{PODS}/a/b/c", 404),
+        ("GET", "/api/v1/namespaces/default/nodes", 404),
+        ("GET", "/apis/nope.io", 404),
+        ("GET", "/openapi/v3/apis/nope/v1", 404),
+        ("GET", f"{PODS}/nope/log", 404),
+        ("DELETE", f"{MAPS}/nope", 404),
+        ("PUT", MAPS, 405),
+        ("PATCH", MAPS, 405),
+        ("POST", f"{MAPS}/nope", 405),
+        ("POST", "/api/v1/configmaps", 405),
+        ("DELETE", "/api/v1/configmaps", 405),
+        ("DELETE", "/api/v1/namespaces", 405),
+        ("POST", "/version", 405),
+        ("POST", "/api", 405),
+        ("GET", "/lab/compact", 405),
+        ("GET", f"{PODS}/nope/eviction", 405),
+        ("TRACE", MAPS, 405),
+        ("GET", f"{MAPS}/nope/scale", 405),
+    ],
+)
+async def test_what_is_not_there_or_not_allowed(call: Call, method: str, path: str, code: int) -> None:
+    answer = await call(method, path)
+    assert (answer.code, answer.body["kind"], answer.body["status"]) == (code, "Status", "Failure")
+
+
+BAD_BODIES: list[tuple[bytes, str, int, str]] = [
+    (b"", JSON, 400, "can't be read"),
+    (b'{"a":', JSON, 400, "can't be read"),
+    (b"\xff", JSON, 400, "can't be read"),
+    (b"[]", JSON, 400, "cannot unmarshal array"),
+    (b'"x"', JSON, 400, "cannot unmarshal string"),
+    (b"NaN", JSON, 400, "NaN is not JSON"),
+    (b'{"data":{"a":' + b"[" * 500 + b"]" * 500 + b"}}", JSON, 400, "nested deeper"),
+    (b"[" * 100_000, JSON, 400, "can't be read"),
+    (b"1" * 5000, JSON, 400, "can't be read"),
+    (b"a: [", "application/yaml", 400, "can't be read"),
+    (b"a: " + b"[" * 2000, "application/yaml", 400, "nested deeper"),
+    (b"a: &x [1]\nb: *x", "application/yaml", 400, "aliases"),
+    (b"{}", "application/foo", 415, "unknown format"),
+    (b"{}", "application/vnd.kubernetes.protobuf", 400, "protobuf encoding begins with"),
+    (b"k8s\x00\x0a\x03", "application/vnd.kubernetes.protobuf", 400, "cut off"),
+    (b"{}", JSON, 422, "name or generateName is required"),
+    (b'{"metadata":[]}', JSON, 400, "cannot unmarshal array into Go struct field ConfigMap.metadata"),
+    (b'{"metadata":{"name":5}}', JSON, 400, "Go struct field ObjectMeta.metadata.name of type string"),
+    (b'{"metadata":{"name":"a/b"}}', JSON, 422, "RFC 1123 subdomain"),
+    (b'{"metadata":{"name":"' + b"a" * 300 + b'"}}', JSON, 422, "must be no more than 253 characters"),
+    (b'{"metadata":{"name":"x","namespace":"other"}}', JSON, 400, "does not match the namespace"),
+    (b'{"metadata":{"name":"x","resourceVersion":"1"}}', JSON, 400, "resourceVersion should not be set"),
+    (b'{"metadata":{"name":"x","creationTimestamp":"2026-99-99T00:00:00Z"}}', JSON, 400, "parsing time"),
+    (
+        b'{"kind":"Secret","apiVersion":"v1","metadata":{"name":"x"}}',
+        JSON,
+        400,
+        'Secret in version "v1" cannot be handled as a ConfigMap',
+    ),
+    (b'{"metadata":{"name":"x"},"data":{"k y":"v"}}', JSON, 422, "valid config key"),
+    (b'{"metadata":{"name":"x"},"data":{"k":"' + b"v" * 1_100_000 + b'"}}', JSON, 422, "Too long"),
+    (b" " * (3 * 1024 * 1024 + 1), JSON, 413, "limit is 3145728"),
+]
+
+
+@pytest.mark.parametrize(("body", "kind", "code", "message"), BAD_BODIES, ids=lambda value: str(value)[:30])
+async def test_a_body_that_is_none(call: Call, body: bytes, kind: str, code: int, message: str) -> None:
+    answer = await call("POST", MAPS, body, kind)
+    assert (answer.code, message in answer.body["message"]) == (code, True), answer.body
+    assert answer.body["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "message"),
+    [
+        ("limit=abc", 400, "limit"),
+        ("limit=-1", 400, "limit"),
+        ("continue=abc", 400, "continue key is not valid"),
+        ("resourceVersion=abc", 400, "resourceVersion"),
+        ("watch=1&resourceVersion=abc", 400, "resourceVersion"),
+        ("timeoutSeconds=x", 400, "timeoutSeconds"),
+        ("resourceVersionMatch=Exact", 422, "resourceVersionMatch is forbidden unless resourceVersion is provided"),
+        ("sendInitialEvents=true", 422, "sendInitialEvents is forbidden for list"),
+        ("labelSelector=a+b", 400, "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"),
+        ("fieldSelector=spec.x%3Dy", 400, '"spec.x" is not a known field selector'),
+        ("fieldSelector=spec", 400, "can't understand 'spec'"),
+        ("resourceVersion=99999999", 504, "Too large resource version"),
+    ],
+)
+async def test_a_query_that_is_none(call: Call, query: str, code: int, message: str) -> None:
+    answer = await call("GET", f"{MAPS}?{query}")
+    assert (answer.code, message in answer.body["message"]) == (code, True), answer.body
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("dryRun=foo", 'dryRun: Unsupported value: ["foo"]: supported values: "All"'),
+        ("fieldValidation=foo", 'Unsupported value: "foo": supported values: "", "Ignore", "Strict", "Warn"'),
+        ("fieldManager=" + "a" * 200, "fieldManager"),
+        ("force=true", "may not be specified for non-apply patch"),
+    ],
+)
+async def test_write_options_that_are_none(call: Call, query: str, message: str) -> None:
+    answer = await call("POST", f"{MAPS}?{query}", config_map("x"))
+    assert (answer.code, message in answer.body["message"]) == (422, True), answer.body
+
+
+async def test_answers_as_the_client_wants_them(call: Call) -> None:
+    await call("POST", MAPS, config_map("x"))
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    rows = (await call("GET", MAPS, Accept=f"{table},application/json")).body
+    assert rows["kind"] == "Table"
+    assert [row["cells"][:2] for row in rows["rows"]] == [["kube-root-ca.crt", 1], ["x", 1]]
+    assert rows["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
+    one = (await call("GET", f"{MAPS}/x?includeObject=None", Accept=table)).body
+    assert one["rows"][0].keys() == {"cells"}
+    partial = (await call("GET", MAPS, Accept="application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io")).body
+    assert (partial["kind"], "data" in partial["items"][0]) == ("PartialObjectMetadataList", False)
+    protobuf_first = await call("GET", f"{MAPS}/x", Accept="application/vnd.kubernetes.protobuf,application/json")
+    assert protobuf_first.body["kind"] == "ConfigMap"
+    assert (await call("GET", MAPS, Accept="text/html")).code == 406
+
+
+async def test_a_port_that_is_taken_is_said_with_a_remedy(tmp_path: Path) -> None:
+    with closing(Network.take()) as network, socket.create_server((network.node, PORT)):
+        tls, ready = Credentials().tls(network.node), asyncio.Event()
+        with pytest.raises(LabError, match=rf"cannot listen on {network.node}:{PORT} \(Address already in use\): end"):
+            await apiserver.run(Store(), network, tmp_path, tls=tls, token="", ready=ready)
+
+
+async def test_warnings_are_headers(call: Call) -> None:
+    pod = {"metadata": {"name": "x"}, "spec": {"hostNetwork": True, "containers": [{"name": "c", "image": "i"}]}}
+    answer = await call("POST", PODS, pod | {"späße": 1})
+    assert [header.split(" ", 2)[0] for header in answer.headers.getall("Warning")] == ["299", "299"]
+    assert any("spec.hostNetwork" in header for header in answer.headers.getall("Warning"))
+
+
+async def test_discovery_in_both_forms(call: Call) -> None:
+    aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+    groups = (await call("GET", "/apis", Accept=aggregated)).body["items"]
+    apps = next(group for group in groups if group["metadata"]["name"] == "apps")
+    row = next(row for row in apps["versions"][0]["resources"] if row["resource"] == "deployments")
+    assert (row["shortNames"], row["scope"]) == (["deploy"], "Namespaced")
+    assert [below["subresource"] for below in row["subresources"]] == ["status", "scale"]
+    assert (await call("GET", "/api", Accept=aggregated)).body["items"][0]["metadata"] == {}
+    old = (await call("GET", "/apis/apps/v1")).body["resources"]
+    assert "deployments/scale" in [resource["name"] for resource in old]
+    assert (await call("GET", "/apis/apps")).body["preferredVersion"]["version"] == "v1"
+    assert "/apis/apps/v1" in (await call("GET", "/")).body["paths"]

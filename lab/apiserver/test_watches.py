@@ -1,0 +1,175 @@
+"""Watches: what a client that selects objects is told, and from which version on."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from lab.api.resources import RESOURCES
+from lab.api.store import Object, Store
+from lab.apiserver import watches
+from lab.apiserver.representation import Representation
+from lab.registry.options import ListOptions
+
+MAPS = RESOURCES["configmaps"]
+AS_IT_IS, TABLE = Representation("", ""), Representation("Table", "None")
+
+
+@pytest.fixture
+def store() -> Store:
+    store = Store()
+    create(store, "a", team="x")
+    create(store, "b", team="y")
+    return store
+
+
+def create(store: Store, name: str, **labels: str) -> Object:
+    meta = {"namespace": "default", "name": name, "labels": labels}
+    return store.create("configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
+
+
+def relabel(store: Store, name: str, **labels: str) -> None:
+    store.mutate("configmaps", "default", name, lambda obj: obj["metadata"].update(labels=labels))
+
+
+class Watching:
+    """A watch, event by event."""
+
+    def __init__(self, store: Store, representation: Representation = AS_IT_IS, /, **query: str) -> None:
+        options = ListOptions.read({"watch": "1"} | query, MAPS)
+        self._events = watches.watch(store, MAPS, "default", options, representation)
+
+    async def __aenter__(self) -> "Watching":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._events.aclose()
+
+    async def next(self) -> Any:
+        return await asyncio.wait_for(anext(self._events), 20)
+
+    async def names(self, number: int) -> list[tuple[str, str]]:
+        events = [await self.next() for _ in range(number)]
+        return [(event["type"], event["object"]["metadata"]["name"]) for event in events]
+
+
+async def test_without_a_version_it_begins_with_what_there_is(store: Store) -> None:
+    for version in ("", "0"):
+        async with Watching(store, resourceVersion=version) as watching:
+            assert await watching.names(2) == [("ADDED", "a"), ("ADDED", "b")]
+            create(store, f"c{version}")
+            assert await watching.names(1) == [("ADDED", f"c{version}")]
+            store.delete("configmaps", "default", f"c{version}")
+            assert await watching.names(1) == [("DELETED", f"c{version}")]
+
+
+async def test_with_a_version_it_goes_on_from_there(store: Store) -> None:
+    version = store.version
+    create(store, "c")
+    relabel(store, "c", team="z")
+    async with Watching(store, resourceVersion=str(version)) as watching:
+        assert await watching.names(2) == [("ADDED", "c"), ("MODIFIED", "c")]
+
+
+async def test_a_version_that_is_gone_is_an_error_with_410(store: Store) -> None:
+    create(store, "c")
+    store.compact()
+    create(store, "d")
+    async with Watching(store, resourceVersion="1") as watching:
+        event = await watching.next()
+        assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 410, "Expired")
+        assert event["object"]["message"].startswith("too old resource version: 1 (")
+        with pytest.raises(StopAsyncIteration):
+            await watching.next()
+
+
+async def test_what_comes_to_be_selected_is_added_and_what_no_longer_is_deleted(store: Store) -> None:
+    async with Watching(store, labelSelector="team=x") as watching:
+        assert await watching.names(1) == [("ADDED", "a")]
+        relabel(store, "b", team="x")
+        relabel(store, "b", team="x", more="1")
+        relabel(store, "a", team="y")
+        relabel(store, "a", team="z")
+        store.delete("configmaps", "default", "a")
+        store.delete("configmaps", "default", "b")
+        assert await watching.names(3) == [("ADDED", "b"), ("MODIFIED", "b"), ("DELETED", "a")]
+        assert await watching.names(1) == [("DELETED", "b")]
+
+
+async def test_a_deletion_by_selection_shows_the_object_as_it_was_last_selected(store: Store) -> None:
+    async with Watching(store, labelSelector="team=x") as watching:
+        await watching.next()
+        relabel(store, "a", team="y")
+        gone = (await watching.next())["object"]
+        assert gone["metadata"]["labels"] == {"team": "x"}
+        assert gone["metadata"]["resourceVersion"] == str(store.version)
+
+
+async def test_one_object_is_watched_by_its_name_and_other_namespaces_are_not(store: Store) -> None:
+    async with Watching(store, fieldSelector="metadata.name=b", resourceVersion=str(store.version)) as watching:
+        relabel(store, "a", team="z")
+        meta = {"namespace": "other", "name": "b"}
+        store.create("configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
+        relabel(store, "b", team="z")
+        assert await watching.names(1) == [("MODIFIED", "b")]
+
+
+async def test_initial_events_end_with_a_bookmark(store: Store) -> None:
+    query = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
+    async with Watching(store, **query) as watching:
+        assert await watching.names(2) == [("ADDED", "a"), ("ADDED", "b")]
+        bookmark = await watching.next()
+        assert bookmark["type"] == "BOOKMARK"
+        assert bookmark["object"]["metadata"] == {
+            "resourceVersion": str(store.version),
+            "annotations": {"k8s.io/initial-events-end": "true"},
+        }
+
+
+async def test_bookmarks_come_when_nothing_else_does_and_are_safe_to_go_on_from(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watches, "BOOKMARK_SECONDS", 0.01)
+    version = str(store.version)
+    async with Watching(store, resourceVersion=version, allowWatchBookmarks="true") as watching:
+        for _ in range(3):
+            assert (await watching.next())["object"]["metadata"] == {"resourceVersion": version}
+    async with Watching(store, resourceVersion=version) as watching:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(watching.next(), 0.1)
+
+
+async def test_it_ends_after_its_timeout(store: Store) -> None:
+    async with Watching(store, resourceVersion=str(store.version), timeoutSeconds="1") as watching:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(StopAsyncIteration):
+            await watching.next()
+        assert 0.9 < asyncio.get_running_loop().time() - began < 10
+
+
+async def test_it_ends_with_the_lab(store: Store) -> None:
+    async with Watching(store, resourceVersion=str(store.version)) as watching:
+        ending = asyncio.ensure_future(watching.next())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        store.close()
+        with pytest.raises(StopAsyncIteration):
+            await ending
+
+
+async def test_a_table_says_its_columns_once(store: Store) -> None:
+    async with Watching(store, TABLE) as watching:
+        first, second = await watching.next(), await watching.next()
+        assert [column["name"] for column in first["object"]["columnDefinitions"]] == ["Name", "Data", "Age"]
+        assert second["object"]["columnDefinitions"] is None
+        assert second["object"]["rows"][0]["cells"][0] == "b"
+
+
+async def test_a_watch_that_is_given_up_leaves_nothing_behind(store: Store) -> None:
+    async with Watching(store) as watching:
+        await watching.next()
+        waiting = asyncio.ensure_future(watching.names(2))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    assert store._watchers == set()

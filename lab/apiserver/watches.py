@@ -1,0 +1,114 @@
+"""Watches: a stream of what happens to the objects that a client selects.
+
+Stands for k8s.io/apiserver/pkg/endpoints/handlers/watch.go and the watch cache. Source of the rules: "Efficient
+detection of changes" in Kubernetes' API concepts, KEP-956 (bookmarks), KEP-3157 (streaming lists).
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
+
+from lab.api.errors import Expired
+from lab.api.resources import Resource
+from lab.api.store import Event, Object, Store
+from lab.apiserver.representation import Representation
+from lab.registry.options import ListOptions
+
+BOOKMARK_SECONDS = 60.0
+TIMEOUT_SECONDS = 1800  # at least this long without being told how long; up to twice that
+INITIAL_EVENTS_END = {"k8s.io/initial-events-end": "true"}
+
+
+async def watch(
+    store: Store, resource: Resource, namespace: str | None, options: ListOptions, representation: Representation
+) -> AsyncGenerator[Object, None]:
+    """The events as they go over the wire, until the timeout."""
+    stream = _Stream(resource, namespace, options, representation)
+    # Version 0 is "any", and as without one the stream begins with what there is.
+    since = options.version or None
+    try:
+        with store.watch([resource.plural], since=store.version if since is None else since) as events:
+            if since is None or options.initial_events:
+                for obj in store.list(resource.plural, namespace):
+                    if options.selects(obj):
+                        yield stream.event("ADDED", obj)
+            if options.initial_events:
+                yield stream.bookmark(store.version, INITIAL_EVENTS_END)
+            async with aclosing(_follow(store, events, stream, options)) as answers:
+                async for answer in answers:
+                    yield answer
+    except Expired as error:
+        yield {"type": "ERROR", "object": error.status()}
+
+
+async def _follow(
+    store: Store, events: AsyncIterator[Event], stream: "_Stream", options: ListOptions
+) -> AsyncGenerator[Object, None]:
+    loop = asyncio.get_running_loop()
+    timeout = options.timeout or random.randint(TIMEOUT_SECONDS, 2 * TIMEOUT_SECONDS)  # noqa: S311
+    end = loop.time() + timeout
+    while (left := end - loop.time()) > 0:
+        # All up to this version has been seen, if nothing comes from now on.
+        version = store.version
+        following = asyncio.ensure_future(anext(events, None))
+        try:
+            while not following.done() and (left := end - loop.time()) > 0:
+                await asyncio.wait([following], timeout=min(left, BOOKMARK_SECONDS))
+                if not following.done() and options.bookmarks:
+                    yield stream.bookmark(version)
+                    version = store.version
+            if not following.done():
+                return
+            event = following.result()
+            if event is None:  # the lab is ending
+                return
+            if answer := stream.translated(event):
+                yield answer
+        finally:
+            if not following.done():
+                following.cancel()
+                with suppress(asyncio.CancelledError):
+                    await following
+
+
+class _Stream:
+    """Turns the store's events into those of one watch."""
+
+    def __init__(
+        self, resource: Resource, namespace: str | None, options: ListOptions, representation: Representation
+    ) -> None:
+        self._resource, self._namespace = resource, namespace
+        self._options, self._representation = options, representation
+        self._headers = True  # a watched table says its columns once
+
+    def event(self, kind: str, obj: Object) -> Object:
+        shown = self._representation.one(self._resource, obj, headers=self._headers)
+        self._headers = False
+        return {"type": kind, "object": shown}
+
+    def translated(self, event: Event) -> Object | None:
+        """An object that comes to be selected is added, one that no longer is, deleted; None for what is neither."""
+        now = event.type != "DELETED" and self._selects(event.object)
+        before = event.previous is not None and self._selects(event.previous)
+        if now:
+            return self.event("MODIFIED" if before else "ADDED", event.object)
+        return self.event("DELETED", self._last(event)) if before else None
+
+    def _last(self, event: Event) -> Object:
+        """The object as it was when last selected, with the version of the change."""
+        last = event.previous if event.type == "MODIFIED" and event.previous else event.object
+        last["metadata"]["resourceVersion"] = str(event.version)
+        return last
+
+    def bookmark(self, version: int, annotations: dict[str, str] | None = None) -> Object:
+        meta: Object = {"resourceVersion": str(version)} | ({"annotations": annotations} if annotations else {})
+        if self._representation.kind == "Table":
+            columns = self._representation.many(self._resource, [], {"resourceVersion": str(version)})
+            return {"type": "BOOKMARK", "object": columns}
+        obj = {"kind": self._resource.kind, "apiVersion": self._resource.group_version, "metadata": meta}
+        return {"type": "BOOKMARK", "object": obj}
+
+    def _selects(self, obj: Object) -> bool:
+        in_namespace = self._namespace in (None, obj["metadata"].get("namespace", ""))
+        return in_namespace and self._options.selects(obj)

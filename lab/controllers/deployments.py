@@ -1,0 +1,188 @@
+"""The Deployment controller: rolls from one ReplicaSet to the next, step by step.
+
+Source: k8s.io/kubernetes/pkg/controller/deployment. Each call takes one step, as there: scale up, or else scale down;
+the ReplicaSets' statuses then make the next call.
+"""
+
+from lab.api import conditions, events
+from lab.api.ownership import claim, controller_of
+from lab.api.podstate import is_terminal
+from lab.api.store import Event, Object, Store
+from lab.api.workqueue import Key, control
+from lab.controllers import deployment_status, revisions
+from lab.controllers.rollout import DESIRED, MAX, max_surge, new_size, old_sizes, proportional_sizes
+
+COMPONENT = "deployment-controller"
+
+
+async def run(store: Store) -> None:
+    """Roll out every Deployment, until cancelled."""
+
+    def keys(event: Event) -> list[Key]:
+        meta = event.object["metadata"]
+        if event.resource == "deployments":
+            return [(meta["namespace"], meta["name"])]
+        if event.resource == "pods" and event.type != "DELETED":
+            return []  # told by its ReplicaSet's status; but Recreate waits for the last pod's end
+        owner = controller_of(event.object)
+        if owner and owner["kind"] == "ReplicaSet":
+            replica_set = store.find("replicasets", meta["namespace"], owner["name"])
+            owner = controller_of(replica_set) if replica_set else None
+        if owner and owner["kind"] == "Deployment":
+            return [(meta["namespace"], owner["name"])]
+        return [(meta["namespace"], d["metadata"]["name"]) for d in store.list("deployments", meta["namespace"])]
+
+    await control(store, ["deployments", "replicasets", "pods"], keys, lambda key: reconcile(store, key))
+
+
+def reconcile(store: Store, key: Key) -> float | None:
+    """Take one step of a Deployment's rollout and write its status."""
+    deployment = store.find("deployments", *key)
+    return Rollout(store, deployment).step() if deployment else None
+
+
+class Rollout:
+    """One step of one Deployment."""
+
+    def __init__(self, store: Store, deployment: Object) -> None:
+        self.store = store
+        self.deployment = deployment
+        self.replicas: int = deployment["spec"]["replicas"]
+        self.namespace: str = deployment["metadata"]["namespace"]
+        self.status: Object = deployment.setdefault("status", {})
+        sets = claim(store, deployment, store.list("replicasets", self.namespace))
+        self.new = revisions.find_new(deployment, sets)
+        self.old = [rs for rs in revisions.by_age(sets) if rs is not self.new]
+
+    def step(self) -> float | None:
+        """Take it; return the seconds until progress must be judged again."""
+        spec = self.deployment["spec"]
+        if "deletionTimestamp" in self.deployment["metadata"]:
+            return self._write_status(judge=False)
+        deployment_status.note_pause(self.deployment, self.status)
+        self._update_new()
+        if spec.get("paused") or self._is_scaling_event():
+            self._scale_all()
+            if spec.get("paused"):
+                revisions.clean_up(self.store, self.deployment, self.old)
+            return self._write_status(judge=False)
+        if spec["strategy"]["type"] == "Recreate":
+            self._recreate()
+        else:
+            self._roll()
+        return self._write_status(judge=True)
+
+    def _roll(self) -> None:
+        new = self.new or self._create_new()
+        if new is None:
+            return
+        if self._scale(new, new_size(self.deployment, [*self.old, new], new["spec"]["replicas"])):
+            return
+        active = [rs for rs in self.old if rs["spec"]["replicas"]]
+        sizes = old_sizes(self.deployment, active, new)
+        for rs in active:
+            if (size := sizes.get(rs["metadata"]["name"])) is not None:
+                self._scale(rs, size)
+        if not sizes and deployment_status.is_complete(self.deployment, self.status):
+            revisions.clean_up(self.store, self.deployment, self.old)
+
+    def _recreate(self) -> None:
+        scaled = [self._scale(rs, 0) for rs in self.old if rs["spec"]["replicas"]]
+        if any(scaled) or self._old_pods_run():
+            return
+        new = self.new or self._create_new()
+        if new is None:
+            return
+        self._scale(new, self.replicas)
+        if deployment_status.is_complete(self.deployment, self.status):
+            revisions.clean_up(self.store, self.deployment, self.old)
+
+    def _old_pods_run(self) -> bool:
+        uids = {rs["metadata"]["uid"] for rs in self.old}
+        pods = self.store.list("pods", self.namespace)
+        return any((o := controller_of(pod)) and o["uid"] in uids and not is_terminal(pod) for pod in pods)
+
+    def _update_new(self) -> None:
+        if self.new is None:
+            return
+        self.new = revisions.update_new(self.store, self.deployment, self.new, self.old)
+        self._set_revision(self.new)
+        if conditions.find(self.status, "Progressing") is None:
+            message = f'Found new replica set "{self.new["metadata"]["name"]}"'
+            deployment_status.set_condition(self.status, "Progressing", "True", "FoundNewReplicaSet", message)
+
+    def _create_new(self) -> Object | None:
+        self.new = revisions.create_new(self.store, self.deployment, self.old)
+        if self.new is None:  # the status change brings us back, to a name with another hash
+            self.status["collisionCount"] = self.status.get("collisionCount", 0) + 1
+            return None
+        self._set_revision(self.new)
+        name, size = self.new["metadata"]["name"], self.new["spec"]["replicas"]
+        if size:
+            self._record(f"Scaled up replica set {name} from 0 to {size}")
+        message = f'Created new replica set "{name}"'
+        deployment_status.set_condition(self.status, "Progressing", "True", "NewReplicaSetCreated", message)
+        return self.new
+
+    def _set_revision(self, new: Object) -> None:
+        meta = self.deployment["metadata"]
+        number = new["metadata"]["annotations"][revisions.REVISION]
+        if meta.get("annotations", {}).get(revisions.REVISION) != number:
+            meta.setdefault("annotations", {})[revisions.REVISION] = number
+            updated = self.store.update("deployments", self.deployment)
+            meta["resourceVersion"] = updated["metadata"]["resourceVersion"]
+
+    def _is_scaling_event(self) -> bool:
+        """Whether `replicas` is not what the sizes of the ReplicaSets were chosen for."""
+        active = [rs for rs in (*self.old, *([self.new] if self.new else [])) if rs["spec"]["replicas"]]
+        return any(rs["metadata"].get("annotations", {}).get(DESIRED) != str(self.replicas) for rs in active)
+
+    def _scale_all(self) -> None:
+        """Scale in place, without going on with the rollout."""
+        sets = [*self.old, *([self.new] if self.new else [])]
+        active = [rs for rs in sets if rs["spec"]["replicas"]]
+        if len(active) <= 1:
+            for rs in active or [self.new or sets[-1]] if sets else []:
+                self._scale(rs, self.replicas)
+        elif self._is_saturated():
+            for rs in self.old:
+                self._scale(rs, 0)
+        elif self.deployment["spec"]["strategy"]["type"] == "RollingUpdate":
+            sizes = proportional_sizes(self.deployment, active[::-1])
+            for rs in active:
+                self._scale(rs, sizes[rs["metadata"]["name"]])
+
+    def _is_saturated(self) -> bool:
+        """Whether the new ReplicaSet has all the pods asked for, available."""
+        new = self.new
+        return bool(
+            new
+            and new["spec"]["replicas"] == self.replicas
+            and new["metadata"]["annotations"].get(DESIRED) == str(self.replicas)
+            and new.get("status", {}).get("availableReplicas", 0) == self.replicas
+        )
+
+    def _scale(self, rs: Object, size: int) -> bool:
+        """Give a ReplicaSet this size, and note what it was chosen for; return whether the size changed."""
+        before, name = rs["spec"]["replicas"], rs["metadata"]["name"]
+        scaling: bool = size != before
+        chosen_for = {DESIRED: str(self.replicas), MAX: str(self.replicas + max_surge(self.deployment))}
+        rs["spec"]["replicas"] = size
+        rs["metadata"]["annotations"] = rs["metadata"].get("annotations", {}) | chosen_for
+        rs["metadata"]["resourceVersion"] = self.store.update("replicasets", rs)["metadata"]["resourceVersion"]
+        if scaling:
+            direction = "up" if size > before else "down"
+            self._record(f"Scaled {direction} replica set {name} from {before} to {size}")
+        return scaling
+
+    def _record(self, message: str) -> None:
+        events.record(self.store, self.deployment, "Normal", "ScalingReplicaSet", message, COMPONENT)
+
+    def _write_status(self, *, judge: bool) -> float | None:
+        status = deployment_status.count(self.deployment, self.status, self.new, self.old)
+        if judge:
+            deployment_status.judge_progress(self.deployment, self.status, status, self.new)
+        deployment_status.note_failure(status, self.new, self.old)
+        self.deployment["status"] = status
+        self.store.update("deployments", self.deployment, subresource="status")
+        return deployment_status.deadline_in(self.deployment, status)

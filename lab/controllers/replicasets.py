@@ -1,0 +1,104 @@
+"""The ReplicaSet controller: as many pods of a template as asked for, the least useful deleted first.
+
+Source: k8s.io/kubernetes/pkg/controller/replicaset.
+"""
+
+from lab.api import conditions
+from lab.api.errors import StatusError
+from lab.api.ownership import claim, controller_of
+from lab.api.podstate import available_in, is_active, is_ready, phase, ready_since, restarts
+from lab.api.store import Event, Object, Store
+from lab.api.timestamps import epoch
+from lab.api.workqueue import Key, control
+from lab.controllers.podcontrol import create_pod, delete_pod
+
+COMPONENT = "replicaset-controller"
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+RETRY = 1.0  # seconds after which a creation that was refused is tried again
+PHASES = ("Pending", "Unknown", "Running")  # in the order in which pods are given up
+
+
+async def run(store: Store) -> None:
+    """Keep every ReplicaSet's pods, until cancelled."""
+
+    def keys(event: Event) -> list[Key]:
+        namespace = event.object["metadata"]["namespace"]
+        if event.resource == "replicasets":
+            return [(namespace, event.object["metadata"]["name"])]
+        owners = [controller_of(obj) for obj in (event.object, event.previous) if obj]
+        if None in owners:  # any ReplicaSet may want to adopt it
+            return [(namespace, rs["metadata"]["name"]) for rs in store.list("replicasets", namespace)]
+        return [(namespace, owner["name"]) for owner in owners if owner and owner["kind"] == "ReplicaSet"]
+
+    await control(store, ["replicasets", "pods"], keys, lambda key: reconcile(store, key))
+
+
+def reconcile(store: Store, key: Key) -> float | None:
+    """Bring one ReplicaSet's pods and status up to date."""
+    namespace, name = key
+    rs = store.find("replicasets", namespace, name)
+    if rs is None:
+        return None
+    pods = claim(store, rs, [pod for pod in store.list("pods", namespace) if is_active(pod)])
+    failure = None
+    if "deletionTimestamp" not in rs["metadata"]:
+        failure = _manage_replicas(store, rs, pods)
+    _update_status(store, rs, pods, failure)
+    waits = [wait for pod in pods if (wait := available_in(pod, rs["spec"].get("minReadySeconds", 0)))]
+    return min([*waits, *([RETRY] if failure else [])], default=None)
+
+
+def _manage_replicas(store: Store, rs: Object, pods: list[Object]) -> StatusError | None:
+    """Create or delete what is missing or too much; return why it could not create."""
+    surplus = len(pods) - rs["spec"]["replicas"]
+    try:
+        for _ in range(-surplus):
+            create_pod(store, rs, COMPONENT)
+    except StatusError as error:
+        return error
+    for pod in victims(pods, surplus):
+        delete_pod(store, rs, pod, COMPONENT)
+    return None
+
+
+def victims(pods: list[Object], count: int) -> list[Object]:
+    """The pods to delete when there are `count` too many.
+
+    The order is ActivePodsWithRanks' of Kubernetes. Left out: its rank by node, as the lab has one node, and its
+    logarithmic scale of ages, which makes a random choice among pods of about the same age.
+    """
+
+    def usefulness(pod: Object) -> tuple[object, ...]:
+        since = ready_since(pod)
+        return (
+            "nodeName" in pod["spec"],
+            PHASES.index(phase(pod)),
+            since is not None,
+            int(pod["metadata"].get("annotations", {}).get(DELETION_COST, 0)),
+            -epoch(since) if since else 0,
+            -restarts(pod),
+            -epoch(pod["metadata"]["creationTimestamp"]),
+        )
+
+    return sorted(pods, key=usefulness)[: max(0, count)]
+
+
+def _update_status(store: Store, rs: Object, pods: list[Object], failure: StatusError | None) -> None:
+    template_labels = rs["spec"]["template"]["metadata"].get("labels", {}).items()
+    ready = [pod for pod in pods if is_ready(pod)]
+    available = [pod for pod in ready if available_in(pod, rs["spec"].get("minReadySeconds", 0)) == 0]
+    counts = {
+        "replicas": len(pods),
+        "fullyLabeledReplicas": sum(template_labels <= pod["metadata"].get("labels", {}).items() for pod in pods),
+        "readyReplicas": len(ready),
+        "availableReplicas": len(available),
+    }
+    status: Object = {"replicas": counts["replicas"]} | {field: count for field, count in counts.items() if count}
+    status |= {"conditions": c} if (c := rs.get("status", {}).get("conditions")) else {}
+    if not failure:
+        conditions.remove(status, "ReplicaFailure")
+    elif not conditions.find(status, "ReplicaFailure"):
+        conditions.put(status, "ReplicaFailure", "True", "FailedCreate", failure.message)
+    status["observedGeneration"] = rs["metadata"]["generation"]
+    rs["status"] = status
+    store.update("replicasets", rs, subresource="status")

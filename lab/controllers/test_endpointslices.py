@@ -1,0 +1,195 @@
+"""EndpointSlices: ready, serving, terminating as KEP-1672 says; the test plays the kubelet."""
+
+from typing import Any
+
+import pytest
+
+from lab.api.endpointslices import slices_of
+from lab.api.store import Object, Store
+from lab.controllers import endpointslices
+from lab.registry.defaults import set_defaults
+from lab.testing import namespace, running, set_ready, set_status, settled, until
+
+
+@pytest.fixture
+def store() -> Store:
+    store = Store()
+    namespace(store)
+    return store
+
+
+def create_service(store: Store, name: str = "web", ip: str = "None", **spec: Any) -> Object:
+    ports = [{"name": "grpc", "port": 80, "targetPort": 8000}]
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "shop", "name": name}}
+    service["spec"] = {"clusterIP": ip, "selector": {"app": "web"}, "ports": ports} | spec
+    set_defaults("services", service)
+    return store.create("services", service)
+
+
+def create_pod(store: Store, name: str, ip: str, *, ready: bool = True, **spec: Any) -> Object:
+    container = {"name": "c", "ports": [{"name": "http2", "containerPort": 9000, "protocol": "TCP"}]}
+    meta = {"namespace": "shop", "name": name, "labels": {"app": "web"}}
+    pod: Object = {"apiVersion": "v1", "kind": "Pod", "metadata": meta}
+    pod = store.create("pods", pod | {"spec": {"nodeName": "lab", "containers": [container]} | spec})
+    set_ready(store, pod, ready=ready, ip=ip)
+    return pod
+
+
+def endpoints(store: Store, service: str = "web") -> dict[str, Object]:
+    """The endpoints of all slices, by address."""
+    found = [endpoint for s in slices_of(store, "shop", service) for endpoint in s["endpoints"] or []]
+    return {endpoint["addresses"][0]: endpoint for endpoint in found}
+
+
+def conditions(store: Store, ip: str) -> tuple[bool, bool, bool]:
+    """ready, serving, terminating"""
+    found = endpoints(store)[ip]["conditions"]
+    return found["ready"], found["serving"], found["terminating"]
+
+
+async def test_a_slice_names_the_pods_and_where_they_listen(store: Store) -> None:
+    service = create_service(store)
+    pod = create_pod(store, "web-a", "127.64.0.2")
+    async with running(endpointslices.run(store)):
+        await until(lambda: endpoints(store), "an endpoint")
+    (found,) = slices_of(store, "shop", "web")
+    target = {"kind": "Pod", "namespace": "shop", "name": "web-a", "uid": pod["metadata"]["uid"]}
+    assert found["endpoints"] == [
+        {
+            "addresses": ["127.64.0.2"],
+            "conditions": {"ready": True, "serving": True, "terminating": False},
+            "nodeName": "lab",
+            "targetRef": target,
+        }
+    ]
+    assert found["ports"] == [{"name": "grpc", "port": 8000, "protocol": "TCP"}]
+    assert found["addressType"] == "IPv4"
+    assert found["metadata"]["labels"] == {
+        "kubernetes.io/service-name": "web",
+        "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+        "service.kubernetes.io/headless": "",
+    }
+    (owner,) = found["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("Service", service["metadata"]["uid"])
+
+
+async def test_a_service_with_an_address_is_not_labelled_headless_and_passes_its_labels_on(store: Store) -> None:
+    create_service(store, ip="127.64.0.9")
+    store.mutate("services", "shop", "web", lambda s: s["metadata"].update(labels={"team": "a"}))
+    async with running(endpointslices.run(store)):
+        await until(lambda: slices_of(store, "shop", "web"), "a slice")
+    labels = slices_of(store, "shop", "web")[0]["metadata"]["labels"]
+    assert labels["team"] == "a"
+    assert "service.kubernetes.io/headless" not in labels
+
+
+async def test_conditions_follow_readiness_and_termination(store: Store) -> None:
+    create_service(store)
+    ip = "127.64.0.2"
+    pod = create_pod(store, "web-a", ip, ready=False)
+    async with running(endpointslices.run(store)):
+        await until(lambda: endpoints(store), "an endpoint")
+        assert conditions(store, ip) == (False, False, False)
+        set_ready(store, pod, ip=ip)
+        await until(lambda: conditions(store, ip) == (True, True, False), "ready")
+        store.delete("pods", "shop", "web-a")
+        await until(lambda: conditions(store, ip) == (False, True, True), "terminating, still serving")
+        set_ready(store, pod, ready=False, ip=ip)
+        await until(lambda: conditions(store, ip) == (False, False, True), "no longer serving")
+        store.delete("pods", "shop", "web-a", grace=0)
+        await until(lambda: endpoints(store) == {}, "gone")
+
+
+async def test_publish_not_ready_addresses_makes_all_ready(store: Store) -> None:
+    create_service(store, publishNotReadyAddresses=True)
+    create_pod(store, "web-a", "127.64.0.2", ready=False)
+    async with running(endpointslices.run(store)):
+        await until(lambda: endpoints(store), "an endpoint")
+        assert conditions(store, "127.64.0.2") == (True, False, False)
+        store.delete("pods", "shop", "web-a")
+        await until(lambda: conditions(store, "127.64.0.2") == (True, False, True), "terminating")
+
+
+async def test_pods_that_are_over_without_address_or_of_others_are_not_in_it(store: Store) -> None:
+    create_service(store)
+    for phase in ("Succeeded", "Failed"):
+        set_status(store, create_pod(store, phase.lower(), "127.64.0.3"), phase=phase)
+    create_pod(store, "pending", "", ready=False)
+    create_pod(store, "web-a", "127.64.0.2")
+    other = create_pod(store, "other", "127.64.0.4")
+    store.mutate("pods", "shop", other["metadata"]["name"], lambda p: p["metadata"].update(labels={"app": "db"}))
+    async with running(endpointslices.run(store)):
+        await until(lambda: list(endpoints(store)) == ["127.64.0.2"], "one endpoint")
+        store.mutate("pods", "shop", "web-a", lambda p: p["metadata"].update(labels={"app": "db"}))
+        await until(lambda: endpoints(store) == {}, "a relabelled pod leaves")
+
+
+async def test_a_service_without_pods_has_an_empty_slice_which_is_filled_later(store: Store) -> None:
+    create_service(store)
+    async with running(endpointslices.run(store)):
+        (empty,) = await until(lambda: slices_of(store, "shop", "web"), "a slice")
+        assert (empty["endpoints"], empty["ports"]) == (None, None)
+        create_pod(store, "web-a", "127.64.0.2")
+        await until(lambda: endpoints(store), "an endpoint")
+        store.delete("pods", "shop", "web-a", grace=0)
+        await until(lambda: endpoints(store) == {}, "empty again")
+        (again,) = slices_of(store, "shop", "web")
+        assert again["metadata"]["name"] == empty["metadata"]["name"]
+
+
+async def test_a_named_target_port_is_each_pods_own(store: Store) -> None:
+    create_service(store, ports=[{"name": "grpc", "port": 80, "targetPort": "http2"}])
+    create_pod(store, "web-a", "127.64.0.2")
+    moved = {"name": "c", "ports": [{"name": "http2", "containerPort": 9999, "protocol": "TCP"}]}
+    create_pod(store, "web-b", "127.64.0.3", containers=[moved])
+    create_pod(store, "web-c", "127.64.0.4", containers=[{"name": "c"}])
+    async with running(endpointslices.run(store)):
+        await until(lambda: len(endpoints(store)) == 3, "3 endpoints")
+    ports = {
+        s["endpoints"][0]["addresses"][0]: [p["port"] for p in s["ports"]] for s in slices_of(store, "shop", "web")
+    }
+    assert ports == {"127.64.0.2": [9000], "127.64.0.3": [9999], "127.64.0.4": []}
+
+
+async def test_several_services_may_select_the_same_pod(store: Store) -> None:
+    create_service(store)
+    create_service(store, "other", ip="127.64.0.9", ports=[{"port": 80, "targetPort": 9000}])
+    create_pod(store, "web-a", "127.64.0.2")
+    async with running(endpointslices.run(store)):
+        await until(lambda: endpoints(store) and endpoints(store, "other"), "both")
+    assert slices_of(store, "shop", "other")[0]["ports"] == [{"name": "", "port": 9000, "protocol": "TCP"}]
+
+
+async def test_a_hostname_is_published_in_the_services_subdomain_only(store: Store) -> None:
+    create_service(store)
+    create_pod(store, "web-a", "127.64.0.2", hostname="one", subdomain="web")
+    create_pod(store, "web-b", "127.64.0.3", hostname="two", subdomain="else")
+    async with running(endpointslices.run(store)):
+        await until(lambda: len(endpoints(store)) == 2, "2 endpoints")
+    assert [e.get("hostname") for _, e in sorted(endpoints(store).items())] == ["one", None]
+
+
+async def test_more_than_a_hundred_endpoints_take_several_slices(store: Store) -> None:
+    create_service(store)
+    for number in range(150):
+        create_pod(store, f"web-{number:03}", f"127.64.1.{number}")
+    async with running(endpointslices.run(store)):
+        await until(lambda: len(endpoints(store)) == 150, "150 endpoints")
+        assert sorted(len(s["endpoints"]) for s in slices_of(store, "shop", "web")) == [50, 100]
+        for number in range(60):
+            store.delete("pods", "shop", f"web-{number:03}", grace=0)
+        await until(lambda: len(endpoints(store)) == 90, "90 endpoints")
+
+
+async def test_slices_made_by_hand_are_left_alone(store: Store) -> None:
+    service = create_service(store)
+    labels = {"kubernetes.io/service-name": service["metadata"]["name"]}
+    meta = {"namespace": "shop", "name": "by-hand", "labels": labels}
+    kind = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4"}
+    mine = store.create("endpointslices", kind | {"metadata": meta, "ports": [], "endpoints": []})
+    create_service(store, "bare", selector={})
+    async with running(endpointslices.run(store)):
+        await until(lambda: len(slices_of(store, "shop", "web")) == 2, "its own slice")
+        await settled(store)
+    assert store.get("endpointslices", "shop", "by-hand") == mine
+    assert slices_of(store, "shop", "bare") == []

@@ -1,0 +1,115 @@
+"""The garbage collector: background, foreground and orphan."""
+
+import pytest
+
+from lab.api.store import Object, Store
+from lab.controllers import garbage_collector
+from lab.testing import running, settled, until
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+def create(
+    store: Store, plural: str, kind: str, name: str, *owners: Object, finalizers: tuple[str, ...] = ()
+) -> Object:
+    version = "apps/v1" if plural != "pods" else "v1"
+    references = [
+        {k: owner[k] for k in ("apiVersion", "kind")}
+        | {k: owner["metadata"][k] for k in ("name", "uid")}
+        | {"controller": True, "blockOwnerDeletion": True}
+        for owner in owners
+    ]
+    meta = {"namespace": "shop", "name": name, "ownerReferences": references, "finalizers": list(finalizers)}
+    return store.create(plural, {"apiVersion": version, "kind": kind, "metadata": meta, "spec": {"nodeName": "lab"}})
+
+
+def family(store: Store, *finalizers: str) -> None:
+    """A Deployment, its ReplicaSet and its pod."""
+    deployment = create(store, "deployments", "Deployment", "web", finalizers=finalizers)
+    rs = create(store, "replicasets", "ReplicaSet", "web-1", deployment)
+    create(store, "pods", "Pod", "web-1-a", rs)
+
+
+def is_ending(store: Store) -> bool:
+    return "deletionTimestamp" in store.get("pods", "shop", "web-1-a")["metadata"]
+
+
+async def test_dependents_go_after_their_owner_and_pods_gracefully(store: Store) -> None:
+    family(store)
+    async with running(garbage_collector.run(store)):
+        await settled(store)
+        store.delete("deployments", "shop", "web")
+        await until(lambda: is_ending(store), "the pod is being deleted")
+    assert store.list("replicasets") == []
+
+
+async def test_what_has_a_living_owner_or_none_stays(store: Store) -> None:
+    family(store)
+    create(store, "pods", "Pod", "alone")
+    create(store, "deployments", "Deployment", "other")
+    async with running(garbage_collector.run(store)):
+        await settled(store)
+        store.delete("deployments", "shop", "other")
+        await settled(store)
+    assert [len(store.list(plural)) for plural in ("deployments", "replicasets", "pods")] == [1, 1, 2]
+    assert not is_ending(store)
+
+
+async def test_an_owner_of_the_same_name_but_another_uid_does_not_count(store: Store) -> None:
+    family(store)
+    store.delete("deployments", "shop", "web")
+    create(store, "deployments", "Deployment", "web")
+    async with running(garbage_collector.run(store)):
+        await until(lambda: store.list("replicasets") == [], "the orphan is deleted")
+
+
+async def test_with_two_owners_it_stays_until_both_are_gone(store: Store) -> None:
+    one = create(store, "replicasets", "ReplicaSet", "one")
+    two = create(store, "replicasets", "ReplicaSet", "two")
+    create(store, "pods", "Pod", "web-1-a", one, two)
+    async with running(garbage_collector.run(store)):
+        store.delete("replicasets", "shop", "one")
+        owners = [two["metadata"]["uid"]]
+
+        def uids() -> list[str]:
+            references = store.get("pods", "shop", "web-1-a")["metadata"]["ownerReferences"]
+            return [reference["uid"] for reference in references]
+
+        await until(lambda: uids() == owners, "the reference to the missing owner is gone")
+        assert not is_ending(store)
+        store.delete("replicasets", "shop", "two")
+        await until(lambda: is_ending(store), "the pod is being deleted")
+
+
+async def test_orphaned_dependents_live_on_without_owner(store: Store) -> None:
+    family(store, "orphan")
+    async with running(garbage_collector.run(store)):
+        await settled(store)
+        store.delete("deployments", "shop", "web")
+        await until(lambda: store.list("deployments") == [], "the owner is gone")
+        await settled(store)
+    assert "ownerReferences" not in store.get("replicasets", "shop", "web-1")["metadata"]
+    assert not is_ending(store)
+
+
+async def test_in_the_foreground_the_owner_goes_last(store: Store) -> None:
+    family(store, "foregroundDeletion")
+    async with running(garbage_collector.run(store)):
+        await settled(store)
+        store.delete("deployments", "shop", "web")
+        await until(lambda: is_ending(store), "the pod is being deleted")
+        await settled(store)
+        assert [len(store.list(plural)) for plural in ("deployments", "replicasets")] == [1, 1]
+        store.delete("pods", "shop", "web-1-a", grace=0)
+        await until(lambda: store.list("deployments") == [], "the owner is gone")
+
+
+async def test_an_owner_of_a_kind_that_the_lab_has_not_counts_as_living(store: Store) -> None:
+    stranger = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "x", "uid": "u"}}
+    create(store, "pods", "Pod", "web-1-a", stranger)
+    async with running(garbage_collector.run(store)):
+        await settled(store)
+    assert not is_ending(store)

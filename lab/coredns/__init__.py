@@ -1,0 +1,1 @@
+"""CoreDNS: the names of Services, and a cache that remembers what is no longer so."""

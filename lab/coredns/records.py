@@ -1,0 +1,165 @@
+"""The records of Services: what CoreDNS's `kubernetes` plugin answers in the zone cluster.local.
+
+Source: the Kubernetes DNS specification (github.com/kubernetes/dns, docs/specification.md) and
+github.com/coredns/coredns/plugin/kubernetes. The port of an SRV record is the one where the lab listens.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv4Address
+
+from dnslib import CNAME, QTYPE, RCODE, RR, SOA, SRV, A
+
+from lab.api.endpointslices import slices_of
+from lab.api.store import Object, Store
+from lab.loopback import moved
+
+ZONE = "cluster.local."
+NO_PORT = -1  # of a Service without ports, which has addresses all the same
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a question is answered with."""
+
+    rcode: int
+    records: list[RR] = field(default_factory=list)
+    authority: list[RR] = field(default_factory=list)
+    additional: list[RR] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Target:
+    """An address behind a name, and the name that SRV records give it."""
+
+    address: str
+    port: int
+    name: str
+
+
+class NoSuchName(Exception):
+    """There is nothing of this name: NXDOMAIN."""
+
+
+class Records:
+    """The zone, as the store has it at the moment."""
+
+    def __init__(self, store: Store, ttl: int) -> None:
+        self._store = store
+        self._ttl = ttl
+
+    def lookup(self, name: str, qtype: int) -> Answer:
+        """Answer a question for a name (lower case, with its final dot) of the zone."""
+        try:
+            records, additional = self._lookup(name, qtype)
+        except NoSuchName:
+            return Answer(RCODE.NXDOMAIN, authority=[self._soa()])
+        if not records:
+            return Answer(RCODE.NOERROR, authority=[self._soa()])
+        return Answer(RCODE.NOERROR, records, additional=additional)
+
+    def _lookup(self, name: str, qtype: int) -> tuple[list[RR], list[RR]]:
+        if (name, qtype) == (ZONE, QTYPE.SOA):
+            return [self._soa()], []
+        labels = name.removesuffix(ZONE).rstrip(".").split(".")
+        if alias := self._alias(labels):
+            return self._alias_records(name, alias, qtype), []
+        targets = self._targets(labels)
+        if qtype == QTYPE.A:
+            return self._addresses((name, target.address) for target in targets), []
+        if qtype == QTYPE.SRV:
+            return self._srv(name, targets)
+        return [], []
+
+    def _targets(self, labels: list[str]) -> list[Target]:
+        """The targets that the labels before the zone name. Raises NoSuchName."""
+        match labels:
+            case [""] | ["svc"] | ["pod"]:
+                return []
+            case [*rest, namespace, "svc" | "pod" as kind] if self._store.find("namespaces", "", namespace):
+                if not rest:
+                    return []
+                return self._pod(rest) if kind == "pod" else self._service(namespace, rest)
+        raise NoSuchName
+
+    @staticmethod
+    def _pod(labels: list[str]) -> list[Target]:
+        """`1-2-3-4.namespace.pod`, of which nobody checks that there is such a pod (`pods insecure`)."""
+        try:
+            return [Target(str(IPv4Address(labels[-1].replace("-", "."))), NO_PORT, "")]
+        except AddressValueError:
+            raise NoSuchName from None
+
+    def _service(self, namespace: str, labels: list[str]) -> list[Target]:
+        *rest, name = labels
+        service = self._store.find("services", namespace, name)
+        if service is None or len(rest) > 2:
+            raise NoSuchName
+        hostname = rest[0] if len(rest) == 1 else None
+        port, protocol = (label.removeprefix("_") for label in rest) if len(rest) == 2 else ("", "")
+        full_name = f"{name}.{namespace}.svc.{ZONE}"
+        if hostname or service["spec"].get("clusterIP", "None") in ("None", ""):
+            slices = slices_of(self._store, namespace, name)
+            targets = list(_endpoints(slices, full_name, hostname, port, protocol))
+        else:
+            ports = [p for p in service["spec"].get("ports", [{"port": NO_PORT}]) if _fits(p, port, protocol)]
+            targets = [Target(service["spec"]["clusterIP"], p["port"], full_name) for p in ports]
+        if not targets:
+            raise NoSuchName
+        return targets
+
+    def _alias(self, labels: list[str]) -> str | None:
+        """The externalName of the Service that these labels name."""
+        match labels:
+            case [name, namespace, "svc"]:
+                service = self._store.find("services", namespace, name)
+                if service and service["spec"].get("type") == "ExternalName":
+                    return str(service["spec"]["externalName"]).lower().rstrip(".") + "."
+        return None
+
+    def _alias_records(self, name: str, alias: str, qtype: int) -> list[RR]:
+        """The alias and, where it is of this zone, the addresses that it leads to."""
+        record = RR(name, QTYPE.CNAME, ttl=self._ttl, rdata=CNAME(alias))
+        if qtype == QTYPE.CNAME or (qtype in (QTYPE.A, QTYPE.AAAA) and not alias.endswith(f".{ZONE}")):
+            return [record]
+        if qtype != QTYPE.A:
+            return []
+        try:
+            targets = self._targets(alias.removesuffix(ZONE).rstrip(".").split("."))
+        except NoSuchName:
+            return []
+        return [record, *self._addresses((alias, target.address) for target in targets)]
+
+    def _srv(self, name: str, targets: list[Target]) -> tuple[list[RR], list[RR]]:
+        weight = max(1, 100 // len(targets)) if targets else 0
+        places = dict.fromkeys((target.name, target.port) for target in targets if target.port != NO_PORT)
+        records = [
+            RR(name, QTYPE.SRV, ttl=self._ttl, rdata=SRV(0, weight, moved(port), target)) for target, port in places
+        ]
+        return records, self._addresses((t.name, t.address) for t in targets if t.port != NO_PORT)
+
+    def _addresses(self, places: Iterable[tuple[str, str]]) -> list[RR]:
+        return [RR(name, QTYPE.A, ttl=self._ttl, rdata=A(address)) for name, address in dict.fromkeys(places)]
+
+    def _soa(self) -> RR:
+        times = (self._store.version, 7200, 1800, 86400, self._ttl)
+        return RR(ZONE, QTYPE.SOA, ttl=self._ttl, rdata=SOA(f"ns.dns.{ZONE}", f"hostmaster.{ZONE}", times))
+
+
+def _fits(port: Object, name: str, protocol: str) -> bool:
+    """Whether a port is the one asked for; without a name any is."""
+    found = (port.get("name") or "", port.get("protocol", "TCP").lower())
+    return name in ("", found[0]) and protocol in ("", found[1])
+
+
+def _endpoints(slices: list[Object], service: str, hostname: str | None, port: str, protocol: str) -> Iterable[Target]:
+    """The ready endpoints of a Service; one without a hostname is called by its address, with dashes."""
+    for slice_ in slices:
+        ports = [p for p in slice_["ports"] or [{"port": NO_PORT}] if _fits(p, port, protocol)]
+        for endpoint in slice_["endpoints"] or []:
+            if endpoint.get("conditions", {}).get("ready") is False:
+                continue
+            for address in endpoint["addresses"]:
+                label = endpoint.get("hostname") or address.replace(".", "-")
+                if hostname in (None, label):
+                    yield from (Target(address, p["port"], f"{label}.{service}") for p in ports)

@@ -1,0 +1,268 @@
+"""The DNS server, asked over UDP and TCP, and by gRPC's own resolver."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+
+import grpc
+import pytest
+from dnslib import EDNS0, QTYPE, RCODE, DNSRecord
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lab.api.store import Object, Store
+from lab.coredns import coredns
+from lab.coredns.cache import Cache
+from lab.coredns.coredns import Resolver
+from lab.coredns.records import Records
+from lab.network import Network
+from lab.testing import namespace, running, until
+
+Call = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    network = Network.take()
+    yield network
+    network.close()
+
+
+@pytest.fixture
+def store() -> Store:
+    store = Store()
+    namespace(store)
+    return store
+
+
+def headless(store: Store, *addresses: str, name: str = "web", port: int = 8000) -> None:
+    meta = {"namespace": "shop", "name": name}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": meta}
+    ports = [{"name": "grpc", "port": port, "protocol": "TCP"}]
+    store.create("services", service | {"spec": {"clusterIP": "None", "ports": ports}})
+    slice_: Object = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice"}
+    slice_["metadata"] = meta | {"labels": {"kubernetes.io/service-name": name}}
+    endpoints = [{"addresses": [address], "conditions": {"ready": True}} for address in addresses]
+    store.create("endpointslices", slice_ | {"ports": ports, "endpoints": endpoints})
+
+
+async def address_of(store: Store, namespace: str = "shop") -> tuple[str, int]:
+    def announced() -> str:
+        return str(store.get("namespaces", "", namespace)["metadata"].get("annotations", {}).get("lab/dns", ""))
+
+    host, _, port = (await until(announced, "the address of the DNS server")).partition(":")
+    return host, int(port)
+
+
+async def send(address: tuple[str, int], data: bytes) -> bytes:
+    """One datagram and its answer."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.setblocking(False)
+        udp.connect(address)
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(udp, data)
+        async with asyncio.timeout(20):
+            return await loop.sock_recv(udp, 65535)
+
+
+async def ask(address: tuple[str, int], name: str, qtype: str = "A") -> DNSRecord:
+    return DNSRecord.parse(await send(address, DNSRecord.question(name, qtype).pack()))
+
+
+def addresses(reply: DNSRecord) -> list[str]:
+    return sorted(str(record.rdata) for record in reply.rr)
+
+
+async def test_a_service_is_found_by_its_full_name(store: Store, network: Network) -> None:
+    headless(store, "127.64.0.2", "127.64.0.3")
+    async with running(coredns.run(store, network)):
+        dns = await address_of(store)
+        query = DNSRecord.question("web.shop.svc.cluster.local")
+        reply = DNSRecord.parse(await send(dns, query.pack()))
+    assert addresses(reply) == ["127.64.0.2", "127.64.0.3"]
+    assert (reply.header.id, reply.header.rcode, reply.header.aa) == (query.header.id, RCODE.NOERROR, 1)
+
+
+@pytest.mark.parametrize("name", ["web", "web.shop", "web.shop.svc", "web.shop.svc.cluster.local", "WEB.Shop"])
+async def test_a_service_is_found_by_every_name_that_a_pod_can_use(store: Store, network: Network, name: str) -> None:
+    headless(store, "127.64.0.2")
+    async with running(coredns.run(store, network)):
+        reply = await ask(await address_of(store), name)
+    assert addresses(reply) == ["127.64.0.2"]
+    assert str(reply.rr[0].rname) == f"{name}."
+
+
+async def test_a_short_name_means_the_service_of_the_own_namespace(store: Store, network: Network) -> None:
+    headless(store, "127.64.0.2")
+    namespace(store, "office")
+    async with running(coredns.run(store, network)):
+        shop, office = await address_of(store), await address_of(store, "office")
+        assert shop != office
+        assert addresses(await ask(shop, "web")) == ["127.64.0.2"]
+        assert (await ask(office, "web")).header.rcode == RCODE.NXDOMAIN
+        assert addresses(await ask(office, "web.shop")) == ["127.64.0.2"]
+
+
+async def test_a_name_without_records_of_that_type_is_no_error(store: Store, network: Network) -> None:
+    headless(store, "127.64.0.2")
+    async with running(coredns.run(store, network)):
+        dns = await address_of(store)
+        for name in ("web", "web.shop.svc.cluster.local"):
+            reply = await ask(dns, name, "AAAA")
+            assert (reply.header.rcode, reply.rr) == (RCODE.NOERROR, [])
+            assert [record.rtype for record in reply.auth] == [QTYPE.SOA]
+
+
+async def test_nothing_outside_the_cluster_exists(store: Store, network: Network) -> None:
+    async with running(coredns.run(store, network)):
+        for name in ("localhost", "example.com", "kubernetes.io.", "a.b.c.d.e.f.example.com"):
+            assert (await ask(await address_of(store), name)).header.rcode == RCODE.NXDOMAIN
+
+
+async def test_addresses_come_in_changing_order(store: Store, network: Network) -> None:
+    headless(store, *(f"127.64.0.{n}" for n in range(2, 7)))
+    async with running(coredns.run(store, network)):
+        dns = await address_of(store)
+        firsts = {str((await ask(dns, "web")).rr[0].rdata) for _ in range(60)}
+    assert len(firsts) == 5
+
+
+async def test_answers_are_cached_across_namespaces_and_names(store: Store, network: Network) -> None:
+    headless(store, "127.64.0.2")
+    namespace(store, "office")
+    async with running(coredns.run(store, network)):
+        await ask(await address_of(store), "web")
+        store.mutate("endpointslices", "shop", "web", lambda s: s["endpoints"][0].update(addresses=["127.64.0.3"]))
+        reply = await ask(await address_of(store, "office"), "web.shop")
+        assert addresses(reply) == ["127.64.0.2"]
+
+
+async def test_with_a_ttl_of_zero_a_change_is_seen_at_once(store: Store, network: Network) -> None:
+    headless(store, "127.64.0.2")
+    async with running(coredns.run(store, network, ttl=0)):
+        dns = await address_of(store)
+        assert (await ask(dns, "web")).rr[0].ttl == 0
+        store.mutate("endpointslices", "shop", "web", lambda s: s["endpoints"][0].update(addresses=["127.64.0.3"]))
+        assert addresses(await ask(dns, "web")) == ["127.64.0.3"]
+
+
+async def test_what_a_datagram_cannot_hold_is_truncated_and_whole_over_tcp(store: Store, network: Network) -> None:
+    headless(store, *(f"127.64.0.{n}" for n in range(1, 201)))
+    async with running(coredns.run(store, network)):
+        dns = await address_of(store)
+        plain = await send(dns, DNSRecord.question("web").pack())
+        assert len(plain) <= 512
+        assert DNSRecord.parse(plain).header.tc == 1
+        query = DNSRecord.question("web")
+        query.add_ar(EDNS0(udp_len=4096))
+        extended = await send(dns, query.pack())
+        assert len(extended) > 512
+        assert (DNSRecord.parse(extended).header.tc, len(DNSRecord.parse(extended).rr)) == (0, 200)
+        reader, writer = await asyncio.open_connection(*dns)
+        for _ in range(2):  # on one connection
+            data = DNSRecord.question("web").pack()
+            writer.write(struct.pack("!H", len(data)) + data)
+            (length,) = struct.unpack("!H", await reader.readexactly(2))
+            reply = DNSRecord.parse(await reader.readexactly(length))
+            assert (reply.header.tc, len(reply.rr)) == (0, 200)
+        writer.close()
+
+
+async def test_a_deleted_namespace_gives_its_address_back(store: Store, network: Network) -> None:
+    free = len(network._free)
+    async with running(coredns.run(store, network)):
+        dns = await address_of(store)
+        assert len(network._free) == free - 1
+        store.delete("namespaces", "", "shop")
+        await until(lambda: len(network._free) == free, "the address is free")
+        with pytest.raises(ConnectionRefusedError):
+            await ask(dns, "web")
+
+
+async def test_the_address_is_announced_again_when_somebody_takes_it_off(store: Store, network: Network) -> None:
+    async with running(coredns.run(store, network)):
+        before = await address_of(store)
+        store.mutate("namespaces", "", "shop", lambda n: n["metadata"].pop("annotations"))
+        assert await address_of(store) == before
+
+
+async def test_a_taken_port_is_told_in_an_event(store: Store, network: Network) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other_address = network._free[0]
+        other.bind((other_address, coredns.PORT))
+        async with running(coredns.run(store, network)):
+            (event,) = await until(lambda: store.list("events", "default"), "an event")
+    assert event["message"].startswith(f"cannot listen on {other_address}:10053 for DNS (Address already in use)")
+
+
+HEADER = DNSRecord.question("web").pack()[:12]
+
+
+@given(data=st.binary(max_size=600) | st.binary(max_size=60).map(lambda question: HEADER + question))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+def test_no_datagram_makes_it_fail(data: bytes) -> None:
+    server = coredns.Server(Resolver(Cache(Records(Store(), 30).lookup, 30), "shop"), "127.64.0.1")
+    reply = server.reply(data)
+    assert reply == b"" or reply[:2] == data[:2]
+
+
+@contextlib.asynccontextmanager
+async def backend(address: str, name: str) -> AsyncIterator[None]:
+    """A gRPC server that answers every unary call with its name."""
+
+    async def call(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        return name.encode()
+
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(call)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("lab.Test", {"Name": handler}),))
+    server.add_insecure_port(address)
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop(None)
+
+
+async def test_grpc_resolves_a_short_name_and_balances_over_all_pods(store: Store, network: Network) -> None:
+    pods = [network.allocate() for _ in range(3)]
+    headless(store, *pods)
+    config = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(running(coredns.run(store, network)))
+        for pod in pods:
+            await stack.enter_async_context(backend(f"{pod}:8000", pod))
+        host, port = await address_of(store)
+        channel = grpc.aio.insecure_channel(f"dns://{host}:{port}/web:8000", [("grpc.service_config", config)])
+        await stack.enter_async_context(channel)
+        call: Call = channel.unary_unary("/lab.Test/Name")
+        ready = [(await call(b"", wait_for_ready=True, timeout=10)).decode()]
+        while set(ready[-3:]) != set(pods):  # until all three are connected
+            ready.append((await call(b"", timeout=10)).decode())
+            assert len(ready) < 1000
+        answers = Counter([(await call(b"", timeout=10)).decode() for _ in range(90)])
+    assert answers == dict.fromkeys(pods, 30)
+
+
+async def test_grpc_says_that_there_is_no_such_name(store: Store, network: Network) -> None:
+    async with running(coredns.run(store, network)):
+        host, port = await address_of(store)
+        async with grpc.aio.insecure_channel(f"dns://{host}:{port}/nope:8000") as channel:
+            call: Call = channel.unary_unary("/lab.Test/Name")
+            with pytest.raises(grpc.aio.AioRpcError) as failure:
+                await call(b"", timeout=10)
+    assert failure.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert "Domain name not found" in str(failure.value.details())
+
+
+async def test_the_corefile_says_how_long_answers_are_kept(store: Store, network: Network) -> None:
+    def corefile() -> str:
+        found = store.find("configmaps", "kube-system", "coredns")
+        return str(found["data"]["Corefile"]) if found else ""
+
+    async with running(coredns.run(store, network, ttl=7)):
+        assert "    cache 7\n" in await until(corefile, "the ConfigMap")

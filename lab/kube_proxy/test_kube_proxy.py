@@ -1,0 +1,270 @@
+"""kube-proxy: real connections through a real Envoy to real servers."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.api.store import Object, Store
+from lab.kube_proxy import kube_proxy, proxy_config
+from lab.network import Network
+from lab.testing import namespace, running, until
+
+PORT = 8000
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    network = Network.take()
+    yield network
+    network.close()
+
+
+@pytest.fixture
+def store() -> Store:
+    store = Store()
+    namespace(store)
+    return store
+
+
+class Backend:
+    """A server that answers each line with its own address; it knows how many connections it has."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.connections = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while await reader.readline():
+                writer.write(self.address.encode() + b"\n")
+                await writer.drain()
+        except ConnectionError:
+            return  # the client is done
+        finally:
+            self.connections -= 1
+            writer.close()
+
+
+@contextlib.asynccontextmanager
+async def backends(network: Network, count: int, port: int = PORT) -> AsyncIterator[list[str]]:
+    async with contextlib.AsyncExitStack() as stack:
+        addresses = [network.allocate() for _ in range(count)]
+        for address in addresses:
+            backend = Backend(address)
+            await stack.enter_async_context(await asyncio.start_server(backend.serve, address, port))
+        yield addresses
+
+
+def create_service(store: Store, network: Network, port: int = PORT, name: str = "web") -> tuple[str, int]:
+    address = network.allocate()
+    ports = [{"name": "grpc", "port": port, "protocol": "TCP"}]
+    meta = {"namespace": "shop", "name": name}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": meta}
+    store.create("services", service | {"spec": {"clusterIP": address, "ports": ports, "type": "ClusterIP"}})
+    return address, port
+
+
+def ready(address: str) -> Object:
+    return {"addresses": [address], "conditions": {"ready": True, "serving": True, "terminating": False}}
+
+
+def terminating(address: str, *, serving: bool = True) -> Object:
+    return {"addresses": [address], "conditions": {"ready": False, "serving": serving, "terminating": True}}
+
+
+def publish(
+    store: Store,
+    *endpoints: Object,
+    name: str = "web",
+    service: str = "web",
+    port: int = PORT,
+    port_name: str = "grpc",
+) -> None:
+    """Make these all the endpoints of the slice."""
+    meta = {"namespace": "shop", "name": name, "labels": {"kubernetes.io/service-name": service}}
+    slice_: Object = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": meta}
+    slice_ |= {"ports": [{"name": port_name, "port": port, "protocol": "TCP"}], "endpoints": list(endpoints)}
+    if store.find("endpointslices", "shop", name):
+        store.update("endpointslices", slice_)
+    else:
+        store.create("endpointslices", slice_)
+
+
+class Connection:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def ask(self) -> str:
+        """Who answers."""
+        self._writer.write(b"?\n")
+        async with asyncio.timeout(20):
+            return (await self._reader.readline()).decode().strip()
+
+
+@contextlib.asynccontextmanager
+async def connected(service: tuple[str, int]) -> AsyncIterator[Connection]:
+    reader, writer = await asyncio.open_connection(*service)
+    try:
+        yield Connection(reader, writer)
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def ask(service: tuple[str, int]) -> str:
+    """Who answers on a new connection; "" where it is refused, "reset" where it is lost before the answer."""
+    try:
+        async with connected(service) as connection:
+            return await connection.ask()
+    except ConnectionRefusedError:
+        return ""
+    except ConnectionResetError:
+        return "reset"
+
+
+async def serves(service: tuple[str, int], *addresses: str) -> None:
+    """Wait until new connections go to these backends and to no other."""
+    deadline = asyncio.get_running_loop().time() + 10
+    seen: set[str] = set()
+    while seen != set(addresses):
+        assert asyncio.get_running_loop().time() < deadline, f"answers come from {seen}, expected {addresses}"
+        seen = {await ask(service) for _ in range(12 * len(addresses))}
+
+
+async def test_a_connection_stays_with_one_backend_and_new_ones_spread(
+    store: Store, network: Network, tmp_path: Path
+) -> None:
+    async with running(kube_proxy.run(store, tmp_path)), backends(network, 3) as addresses:
+        service = create_service(store, network)
+        publish(store, *map(ready, addresses))
+        await serves(service, *addresses)
+        async with connected(service) as connection:
+            pinned = Counter([await connection.ask() for _ in range(300)])
+        assert list(pinned.values()) == [300]
+        spread = Counter([await ask(service) for _ in range(200)])
+        assert set(spread) == set(addresses)
+        assert min(spread.values()) > 30  # 1 in 10^8 runs would have less by chance
+
+
+async def test_endpoints_of_many_services_are_kept_apart(store: Store, network: Network, tmp_path: Path) -> None:
+    async with running(kube_proxy.run(store, tmp_path)), backends(network, 6) as addresses:
+        services = {create_service(store, network, name=f"web-{address}"): address for address in addresses[:3]}
+        for address, later in zip(addresses[:3], addresses[3:], strict=True):
+            name = f"web-{address}"
+            publish(store, ready(address), name=name, service=name)
+            await serves(next(service for service, own in services.items() if own == address), address)
+            publish(store, ready(address), ready(later), name=name, service=name)
+        for (service, address), later in zip(services.items(), addresses[3:], strict=True):
+            await serves(service, address, later)
+
+
+async def test_without_endpoints_a_connection_is_refused(store: Store, network: Network, tmp_path: Path) -> None:
+    async with running(kube_proxy.run(store, tmp_path)), backends(network, 1) as (address,):
+        service = create_service(store, network)
+        publish(store, ready(address))
+        await serves(service, address)
+        empty = create_service(store, network, name="empty")
+        assert await ask(empty) == ""
+        publish(store)
+        await serves(service, "")
+        publish(store, ready(address))
+        await serves(service, address)
+
+
+async def test_established_connections_stay_when_their_endpoint_leaves(
+    store: Store, network: Network, tmp_path: Path
+) -> None:
+    async with running(kube_proxy.run(store, tmp_path)), backends(network, 2) as (one, two):
+        service = create_service(store, network)
+        publish(store, ready(one))
+        await serves(service, one)
+        async with connected(service) as connection:
+            assert await connection.ask() == one
+            publish(store, ready(two))
+            await serves(service, two)
+            assert await connection.ask() == one
+            publish(store)
+            await serves(service, "")
+            assert await connection.ask() == one
+
+
+async def test_a_terminating_endpoint_serves_only_while_no_other_is_ready(
+    store: Store, network: Network, tmp_path: Path
+) -> None:
+    async with running(kube_proxy.run(store, tmp_path)), backends(network, 2) as (one, two):
+        service = create_service(store, network)
+        publish(store, terminating(one))
+        await serves(service, one)
+        publish(store, terminating(one), ready(two))
+        await serves(service, two)
+        publish(store, terminating(one, serving=False))
+        await serves(service, "")
+
+
+async def test_all_slices_of_a_service_count_those_made_by_hand_too(
+    store: Store, network: Network, tmp_path: Path
+) -> None:
+    async with running(kube_proxy.run(store, tmp_path)), backends(network, 3) as (one, two, three):
+        service = create_service(store, network)
+        publish(store, ready(one))
+        publish(store, ready(two), name="by-hand")
+        publish(store, ready(three), name="another-port", port_name="admin")
+        await serves(service, one, two)
+
+
+async def test_ports_under_1024_move_up_by_10000(store: Store, network: Network, tmp_path: Path) -> None:
+    async with running(kube_proxy.run(store, tmp_path)), backends(network, 1, port=10080) as (one,):
+        address, port = create_service(store, network, port=80)
+        publish(store, ready(one), port=80)
+        await serves((address, 10080), one)
+        assert port == 80
+
+
+async def test_one_envoy_serves_all_changes_and_ends_with_the_lab(
+    store: Store, network: Network, tmp_path: Path
+) -> None:
+    def envoys() -> list[int]:
+        found = []
+        for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                arguments = cmdline.read_text().split("\0")
+                if arguments[0].endswith("/envoy") and any(str(tmp_path) in argument for argument in arguments):
+                    found.append(int(cmdline.parent.name))
+        return found
+
+    async with backends(network, 2) as (one, two):
+        async with running(kube_proxy.run(store, tmp_path)):
+            service = create_service(store, network)
+            assert envoys() == []
+            publish(store, ready(one))
+            await serves(service, one)
+            (pid,) = envoys()
+            publish(store, ready(two))
+            await serves(service, two)
+            store.delete("services", "shop", "web")
+            await serves(service, "")
+            assert envoys() == [pid]
+        await until(lambda: envoys() == [], "Envoy is gone")
+
+
+def test_the_api_servers_own_service_is_not_proxied(store: Store, network: Network) -> None:
+    address, _ = create_service(store, network, port=443)
+    publish(store, ready(address), port=10443)
+    assert list(proxy_config.routes(store)) == []
+
+
+def test_headless_and_external_services_and_other_protocols_are_not_proxied(store: Store, network: Network) -> None:
+    create_service(store, network)
+    publish(store, ready("127.64.0.2"))
+    assert len(list(proxy_config.routes(store))) == 1
+    before = store.get("services", "shop", "web")["spec"]
+    for change in ({"clusterIP": "None"}, {"type": "ExternalName"}, {"ports": [{"port": 53, "protocol": "UDP"}]}):
+        changed: Object = {"metadata": {"namespace": "shop", "name": "web"}, "spec": before | change}
+        store.update("services", changed)
+        assert list(proxy_config.routes(store)) == []

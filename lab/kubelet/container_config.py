@@ -1,0 +1,105 @@
+"""What it takes to run one container: its command line, environment, directory and files, adapted to loopback.
+
+Stands for the kubelet's generateContainerConfig, whose ContainerConfig goes to the container runtime.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from lab.api.store import Object
+from lab.kubelet import environment
+from lab.kubelet.environment import expand
+from lab.kubelet.mounts import Mounts
+from lab.kubelet.node import Node
+from lab.loopback import Loopback
+from lab.runtime import images
+from lab.runtime.processes import Process, host_environment
+
+
+@dataclass(frozen=True)
+class PodNetwork:
+    """A pod's place in the lab's network."""
+
+    ip: str
+    dns: str  # `IP:PORT` of its namespace's DNS server
+
+
+@dataclass(frozen=True)
+class ContainerConfig:
+    """A container, ready to be started."""
+
+    argv: list[str]
+    env: Mapping[str, str]
+    workdir: Path
+    loopback: Loopback
+    mounts: Mounts
+
+    async def start(self, log: Path) -> Process:
+        """Start the container's program. Raises processes.StartError."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return await Process.start(self.argv, dict(self.env), self.workdir, log)
+
+    async def execute(self, command: list[str]) -> tuple[int, str]:
+        """Run a command in the container; return its exit code and output. Raises processes.StartError."""
+        argv = [self.loopback.word(argument) for argument in command]
+        process = await Process.start(argv, dict(self.env), self.workdir)
+        try:
+            return await process.wait(), process.output
+        finally:
+            await process.kill()
+
+
+def generate(node: Node, pod: Object, container: Object, network: PodNetwork) -> ContainerConfig:
+    """Raises images.ImageError, environment.ConfigError and volumes.MountError."""
+    image = images.find(container["image"])
+    variables = environment.variables(node.store, pod, container, node.capacity)
+    mounts = Mounts(pod, container, node.directory(pod), variables)
+    loopback = Loopback(network.ip, network.dns, mounts.paths)
+    mounts.write(node.store, pod, loopback.file, node.capacity)
+
+    command = [loopback.word(expand(word, variables)) for word in container.get("command", [])]
+    args = [loopback.word(expand(word, variables)) for word in container.get("args", [])]
+    argv = image.command_line(command, args)
+    if not argv:
+        raise environment.ConfigError("no command specified")
+    if image.runs_envoy(argv):
+        argv = loopback.envoy(argv)
+
+    home = node.directory(pod) / container["name"]
+    temporary = mounts.paths.get("/tmp", home / "tmp")  # noqa: S108 (a container's own, not the machine's)
+    temporary.mkdir(parents=True, exist_ok=True)
+    env = {**host_environment(), **image.env}
+    env |= {
+        "HOSTNAME": pod["spec"].get("hostname") or pod["metadata"]["name"],
+        "HOME": str(home),
+        "TMPDIR": str(temporary),
+    }
+    env |= _kubeconfig(node, pod)
+    env |= {name: loopback.word(value) for name, value in variables.items()}
+    return ContainerConfig(argv, env, _workdir(container, mounts, image), loopback, mounts)
+
+
+def _workdir(container: Object, mounts: Mounts, image: images.Image) -> Path:
+    """`workingDir`: one of its volumes, or a directory of this machine as of an image, or else the image's own."""
+    wanted = container.get("workingDir", "")
+    if wanted in mounts.paths:
+        return mounts.paths[wanted]
+    return Path(wanted) if wanted and Path(wanted).is_dir() else image.workdir
+
+
+def _kubeconfig(node: Node, pod: Object) -> dict[str, str]:
+    """How the pod finds the API, in the place of a service account's files: a kubeconfig with its own namespace."""
+    meta, spec = pod["metadata"], pod["spec"]
+    account = node.store.find("serviceaccounts", meta["namespace"], spec.get("serviceAccountName", "default")) or {}
+    if not spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True)):
+        return {}
+    config = yaml.safe_load(node.kubeconfig.read_text())
+    for context in config["contexts"]:
+        context["context"]["namespace"] = meta["namespace"]
+    path = node.directory(pod) / "kubeconfig"
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(config))
+    return {"KUBECONFIG": str(path)}

@@ -1,0 +1,173 @@
+"""One run of a container's program: its hooks, its probes, and how it is told to end.
+
+Stands for startContainer and killContainer of k8s.io/kubernetes/pkg/kubelet/kuberuntime, and lifecycle handlers.
+"""
+
+import asyncio
+import signal
+from collections.abc import Iterable
+from contextlib import aclosing, suppress
+from typing import Literal, Protocol
+
+from lab.api.store import Object
+from lab.kubelet import prober
+from lab.kubelet.container_config import ContainerConfig
+from lab.kubelet.prober import Kind
+from lab.kubelet.probes import ProbeErrored, ProbeFailed, Target, http_get
+from lab.runtime.processes import Process, StartError
+
+MINIMUM_GRACE = 2.0  # seconds between SIGTERM and SIGKILL, also where preStop has used up the grace period
+PROBES = {Kind.STARTUP: "startupProbe", Kind.READINESS: "readinessProbe", Kind.LIVENESS: "livenessProbe"}
+
+
+class HookFailed(Exception):
+    """A preStop or postStart hook failed."""
+
+
+class Observer(Protocol):
+    """Who is told how the run goes."""
+
+    def record(self, kind: Literal["Normal", "Warning"], reason: str, message: str) -> None: ...
+
+    def on_launched(self) -> None:
+        """It runs, and its postStart hook has ended."""
+
+    def on_started(self) -> None:
+        """Its startup probe has passed."""
+
+    def on_ready(self, *, ready: bool) -> None:
+        """It may get traffic, or may no more."""
+
+
+class ContainerRun:
+    """A program that has just been started."""
+
+    def __init__(
+        self, process: Process, config: ContainerConfig, spec: Object, grace: float, observer: Observer
+    ) -> None:
+        self._process, self._config, self._spec, self._observer = process, config, spec, observer
+        self._grace = grace  # the pod's, in seconds
+        self._target = Target(config.loopback.pod_ip, spec, config.execute)
+        self._terminating = False
+
+    async def serve(self) -> int:
+        """Look after it until it has ended; return its exit code."""
+        care = asyncio.create_task(self._care())
+        try:
+            return await self._process.wait()
+        finally:
+            care.cancel()
+            await self._process.kill()
+            await asyncio.wait([care])
+            if not care.cancelled():
+                care.result()
+
+    async def terminate(self, grace: float, after: Iterable[asyncio.Task[None]] = ()) -> None:
+        """preStop, then SIGTERM once `after` are done, then SIGKILL at the end of the grace period (in seconds)."""
+        again, self._terminating = self._terminating, True
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + grace
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                hook = self._spec.get("lifecycle", {}).get("preStop")
+                if hook and not again:
+                    await self._pre_stop(hook)
+                if after := list(after):
+                    await asyncio.wait(after)
+        self._process.signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout_at(max(deadline, loop.time() + min(grace, MINIMUM_GRACE))):
+                await self._process.wait()
+        except TimeoutError:
+            self.kill()
+            await self._process.wait()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.signal(signal.SIGKILL)
+
+    async def _care(self) -> None:
+        started = asyncio.get_running_loop().time()
+        if hook := self._spec.get("lifecycle", {}).get("postStart"):
+            try:
+                await self._hook(hook)
+            except HookFailed:
+                self._observer.record("Warning", "FailedPostStartHook", "PostStartHook failed")
+                self._observer.on_launched()
+                await self._restart(self._grace, "FailedPostStartHook")
+                return
+        self._observer.on_launched()
+        if "startupProbe" in self._spec and not await self._has_started(started):
+            return
+        self._observer.on_started()
+        if "readinessProbe" not in self._spec:
+            self._observer.on_ready(ready=True)
+        async with asyncio.TaskGroup() as probes:
+            if "readinessProbe" in self._spec:
+                probes.create_task(self._watch_readiness(started))
+            if "livenessProbe" in self._spec:
+                probes.create_task(self._watch_liveness(started))
+
+    async def _has_started(self, started: float) -> bool:
+        async with aclosing(self._results(Kind.STARTUP, started)) as results:
+            async for passed in results:
+                if not passed:
+                    await self._restart_unhealthy(Kind.STARTUP)
+                return passed
+        return False
+
+    async def _watch_readiness(self, started: float) -> None:
+        async with aclosing(self._results(Kind.READINESS, started)) as results:
+            async for ready in results:
+                self._observer.on_ready(ready=ready)
+
+    async def _watch_liveness(self, started: float) -> None:
+        async with aclosing(self._results(Kind.LIVENESS, started)) as results:
+            async for _ in results:
+                await self._restart_unhealthy(Kind.LIVENESS)
+
+    def _results(self, kind: Kind, started: float) -> prober.Results:
+        def unhealthy(message: str) -> None:
+            if kind is Kind.READINESS or not self._terminating:  # the others don't matter to who is on its way out
+                self._observer.record("Warning", "Unhealthy", message)
+
+        return prober.results(kind, self._spec[PROBES[kind]], self._target, started, unhealthy)
+
+    async def _restart_unhealthy(self, kind: Kind) -> None:
+        grace = self._spec[PROBES[kind]].get("terminationGracePeriodSeconds", self._grace)
+        message = f"Container {self._spec['name']} failed {kind.value.lower()} probe, will be restarted"
+        await self._restart(grace, message)
+
+    async def _restart(self, grace: float, why: str) -> None:
+        if not self._terminating:
+            self._observer.record("Normal", "Killing", why)
+            await self.terminate(grace)
+
+    async def _pre_stop(self, hook: Object) -> None:
+        """Run the hook; it is over also when the container is."""
+        running = asyncio.create_task(self._hook(hook))
+        ended = asyncio.create_task(self._process.wait())
+        try:
+            await asyncio.wait({running, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+        except HookFailed:
+            self._observer.record("Warning", "FailedPreStopHook", "PreStopHook failed")
+        finally:
+            running.cancel()
+            ended.cancel()
+            await asyncio.wait([running, ended])
+
+    async def _hook(self, hook: Object) -> None:
+        """Run a lifecycle handler. Raises HookFailed."""
+        try:
+            if "exec" in hook:
+                code, output = await self._config.execute(hook["exec"]["command"])
+                if code:
+                    raise HookFailed(output)
+            elif "sleep" in hook:
+                await asyncio.sleep(hook["sleep"]["seconds"])
+            elif "httpGet" in hook:
+                await http_get(hook["httpGet"], self._target, None)
+        except (StartError, ProbeFailed, ProbeErrored) as error:
+            raise HookFailed(str(error)) from error

@@ -1,0 +1,218 @@
+"""Container logs: where they lie, and reading them as `kubectl logs` asks.
+
+Stands for the kubelet's log endpoint (k8s.io/kubernetes/pkg/kubelet/kuberuntime/logs). A file holds what one run of a
+container wrote, stdout and stderr alike; each line begins with an RFC 3339 time of fixed width and a space.
+"""
+
+import asyncio
+import datetime
+import io
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.api.errors import BadRequest, Invalid
+from lab.api.store import Object, Store
+from lab.registry.options import as_bool
+
+POLL_SECONDS = 0.1  # how often a followed file is looked at: there is no portable notice of its growth
+CHUNK = 64 * 1024
+
+
+def log_path(state: Path, pod: Object, container: str, restart: int) -> Path:
+    """The log of a container's run number `restart`, 0 for the first."""
+    meta = pod["metadata"]
+    return state / "pods" / f"{meta['namespace']}_{meta['name']}_{meta['uid']}" / container / f"{restart}.log"
+
+
+def last_words(log: Path) -> str:
+    """The end of a log, as a container's termination message: 80 lines and 2048 bytes of it at most."""
+    with log.open("rb") as file:
+        file.seek(_tail(file, 80))
+        text = b"".join(line.partition(b" ")[2] for line in file)
+    return text[-2048:].decode(errors="replace")
+
+
+@dataclass(frozen=True)
+class LogOptions:
+    """The query of a request for logs (k8s.io/api core/v1 PodLogOptions)."""
+
+    container: str
+    follow: bool
+    previous: bool
+    timestamps: bool
+    since: str  # the earliest time to show, as it stands in the files
+    tail: int | None
+    limit: int | None
+
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> "LogOptions":
+        """Raises errors.BadRequest and errors.Invalid."""
+        since = ""
+        if seconds := _number(query, "sinceSeconds", 1):
+            start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=min(seconds, 10**9))
+            since = start.strftime("%Y-%m-%dT%H:%M:%S.%f")
+        elif text := query.get("sinceTime"):
+            since = _utc(text)
+        return cls(
+            container=query.get("container", ""),
+            follow=as_bool(query, "follow"),
+            previous=as_bool(query, "previous"),
+            timestamps=as_bool(query, "timestamps"),
+            since=since,
+            tail=_number(query, "tailLines", 0),
+            limit=_number(query, "limitBytes", 1),
+        )
+
+
+def _number(query: Mapping[str, str], name: str, least: int) -> int | None:
+    text = query.get(name, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.removeprefix("-").isdecimal() and len(text) < 19):
+        raise BadRequest(f'{name}: Invalid value: "{text:.100}": strconv.ParseInt: invalid syntax')
+    if int(text) < least:
+        raise Invalid(f'PodLogOptions "" is invalid: {name}: Invalid value: {text}: must be greater than {least - 1}')
+    return int(text)
+
+
+def _utc(text: str) -> str:
+    try:
+        time = datetime.datetime.fromisoformat(text).astimezone(datetime.UTC)
+    except (ValueError, OverflowError) as error:
+        raise BadRequest(f'sinceTime: Invalid value: "{text:.100}": it is no RFC 3339 time') from error
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+
+def find(store: Store, state: Path, namespace: str, name: str, options: LogOptions) -> "ContainerLog":
+    """The log that is asked for. Raises errors.NotFound and, in the kubelet's words, errors.BadRequest."""
+    pod = store.get("pods", namespace, name)
+    container = options.container or _only_container(pod)
+    names = [c["name"] for field in ("containers", "initContainers") for c in pod["spec"].get(field, [])]
+    if container not in names:
+        raise BadRequest(f"container {container} is not valid for pod {name}")
+    if not pod["spec"].get("nodeName"):
+        raise BadRequest(f"pod {name} does not have a host assigned")
+    restart = _run_number(pod, container, previous=options.previous)
+    return ContainerLog(store, log_path(state, pod, container, restart), pod, container, restart)
+
+
+def _only_container(pod: Object) -> str:
+    containers, init = ([c["name"] for c in pod["spec"].get(field, [])] for field in ("containers", "initContainers"))
+    if len(containers) == 1:
+        return str(containers[0])
+    message = f"a container name must be specified for pod {pod['metadata']['name']}, choose one of: "
+    message += f"[{' '.join(containers)}]" + (f" or one of the init containers: [{' '.join(init)}]" if init else "")
+    raise BadRequest(message)
+
+
+def _run_number(pod: Object, container: str, *, previous: bool) -> int:
+    """Which of the container's runs to show; the same cases as the kubelet's validateContainerLogStatus."""
+    where = f'container "{container}" in pod "{pod["metadata"]["name"]}"'
+    status = _container_status(pod, container)
+    if status is None:
+        raise BadRequest(f"{where} is waiting to start: ContainerCreating")
+    state, ended = status.get("state", {}), "terminated" in status.get("lastState", {})
+    current: int = status["restartCount"]
+    if previous and not ended:
+        raise BadRequest(f"previous terminated {where} not found")
+    started = "running" in state or "terminated" in state
+    if started or ended:
+        # While it waits to be started again, the run that ended is the current one and the previous one.
+        return current - 1 if previous and started else current
+    match state.get("waiting", {}).get("reason", "ContainerCreating"):
+        case "ErrImagePull":
+            reason = "image can't be pulled"
+        case "ImagePullBackOff":
+            reason = "trying and failing to pull image"
+        case other:
+            reason = other
+    raise BadRequest(f"{where} is waiting to start: {reason}")
+
+
+def _container_status(pod: Object, container: str) -> Object | None:
+    status = pod.get("status", {})
+    found: list[Object] = status.get("containerStatuses", []) + status.get("initContainerStatuses", [])
+    return next((c for c in found if c["name"] == container), None)
+
+
+class ContainerLog:
+    """The log of one run of a container."""
+
+    def __init__(self, store: Store, path: Path, pod: Object, container: str, restart: int) -> None:
+        self._store, self._path, self._pod = store, path, pod
+        self._container, self._restart = container, restart
+
+    async def read(self, options: LogOptions) -> AsyncGenerator[bytes, None]:
+        """What is asked for, in chunks of whole lines; with `follow` until the container has ended."""
+        left = options.limit
+        async for lines in self._lines(options):
+            chunk = b"".join(_shown(line, options) for line in lines)
+            if left is not None:
+                chunk = chunk[:left]
+                left -= len(chunk)
+            if chunk:
+                yield chunk
+            if left == 0:
+                return
+
+    async def _lines(self, options: LogOptions) -> AsyncGenerator[list[bytes], None]:
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            if options.tail is not None:
+                file.seek(_tail(file, options.tail))
+            while True:
+                ended = not options.follow or self._has_ended()  # asked before reading: nothing comes after it
+                while lines := file.readlines(CHUNK):
+                    if not ended and not lines[-1].endswith(b"\n"):
+                        file.seek(-len(lines.pop()), io.SEEK_CUR)  # the rest of this line is still to be written
+                        if not lines:
+                            break
+                    yield lines
+                if ended:
+                    return
+                await asyncio.sleep(POLL_SECONDS)
+
+    def _has_ended(self) -> bool:
+        meta = self._pod["metadata"]
+        pod = self._store.find("pods", meta["namespace"], meta["name"])
+        if pod is None or pod["metadata"]["uid"] != meta["uid"]:
+            return True
+        status = _container_status(pod, self._container)
+        return status is None or status["restartCount"] != self._restart or "running" not in status.get("state", {})
+
+
+def _shown(line: bytes, options: LogOptions) -> bytes:
+    time, _, text = line.partition(b" ")
+    if time.decode("ascii", "replace") < options.since:
+        return b""
+    return line if options.timestamps else text
+
+
+def _tail(file: Any, lines: int) -> int:
+    """The offset of the file's last so many lines."""
+    end = file.seek(0, io.SEEK_END)
+    position, wanted = end, lines + 1  # the newline before the first of them counts too
+    if lines == 0:
+        return int(end)
+    while position > 0:
+        start = max(0, position - CHUNK)
+        file.seek(start)
+        block = file.read(position - start)
+        if position == end and not block.endswith(b"\n"):
+            wanted -= 1
+        for offset in _newlines_backwards(block):
+            wanted -= 1
+            if wanted == 0:
+                return int(start + offset + 1)
+        position = start
+    return 0
+
+
+def _newlines_backwards(block: bytes) -> Iterator[int]:
+    offset = block.rfind(b"\n")
+    while offset >= 0:
+        yield offset
+        offset = block.rfind(b"\n", 0, offset)

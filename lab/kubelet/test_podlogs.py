@@ -1,0 +1,164 @@
+"""Logs: which run of which container, which lines of it, and following one that is still being written."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.api.errors import BadRequest, NotFound, StatusError
+from lab.api.store import Object, Store
+from lab.kubelet.podlogs import LogOptions, find, log_path
+
+TEXT = "".join(f"2026-01-02T03:04:0{i}.000000000Z line {i}\n" for i in range(5))
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+def create(store: Store, *statuses: Object, containers: str = "main", node: str = "lab") -> Object:
+    spec: Object = {"containers": [{"name": name} for name in containers.split()]} | (
+        {"nodeName": node} if node else {}
+    )
+    meta = {"namespace": "default", "name": "web"}
+    return store.create("pods", {"metadata": meta, "spec": spec, "status": {"containerStatuses": list(statuses)}})
+
+
+def container(restarts: int = 0, *, ended: bool = False, **state: Any) -> Object:
+    last = {"terminated": {"exitCode": 1}} if ended else {}
+    return {"name": "main", "restartCount": restarts, "state": state, "lastState": last}
+
+
+def write(state: Path, pod: Object, restart: int, text: str) -> Path:
+    path = log_path(state, pod, "main", restart)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def stream(store: Store, state: Path, **query: str) -> AsyncIterator[bytes]:
+    options = LogOptions.read(query)
+    return find(store, state, "default", "web", options).read(options)
+
+
+async def read(store: Store, state: Path, **query: str) -> str:
+    return b"".join([chunk async for chunk in stream(store, state, **query)]).decode()
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, "line 0\nline 1\nline 2\nline 3\nline 4\n"),
+        ({"tailLines": "2"}, "line 3\nline 4\n"),
+        ({"tailLines": "0"}, ""),
+        ({"tailLines": "99"}, "line 0\nline 1\nline 2\nline 3\nline 4\n"),
+        ({"limitBytes": "9"}, "line 0\nli"),
+        ({"tailLines": "1", "timestamps": "true"}, "2026-01-02T03:04:04.000000000Z line 4\n"),
+        ({"sinceTime": "2026-01-02T03:04:03Z"}, "line 3\nline 4\n"),
+        ({"sinceTime": "2026-01-02T04:04:04+01:00"}, "line 4\n"),
+        ({"sinceSeconds": "60"}, ""),
+    ],
+)
+async def test_which_lines(store: Store, tmp_path: Path, query: dict[str, str], expected: str) -> None:
+    write(tmp_path, create(store, container(running={})), 0, TEXT)
+    assert await read(store, tmp_path, **query) == expected
+
+
+async def test_the_tail_of_a_long_file(store: Store, tmp_path: Path) -> None:
+    lines = [f"2026-01-02T03:04:05.000000000Z {'x' * (i % 300)} {i}\n" for i in range(5000)]
+    write(tmp_path, create(store, container(running={})), 0, "".join(lines))
+    shown = await read(store, tmp_path, tailLines="1000", timestamps="true")
+    assert shown == "".join(lines[-1000:])
+
+
+@pytest.mark.parametrize(
+    ("status", "query", "expected"),
+    [
+        (container(2, running={}), {}, 2),
+        (container(2, ended=True, running={}), {"previous": "true"}, 1),
+        (container(2, ended=True, waiting={"reason": "CrashLoopBackOff"}), {}, 2),
+        (container(2, ended=True, waiting={"reason": "CrashLoopBackOff"}), {"previous": "true"}, 2),
+        (container(0, terminated={"exitCode": 0}), {}, 0),
+    ],
+)
+async def test_which_run(store: Store, tmp_path: Path, status: Object, query: dict[str, str], expected: int) -> None:
+    pod = create(store, status)
+    for run in range(3):
+        write(tmp_path, pod, run, f"2026-01-02T03:04:05.000000000Z {run}\n")
+    assert await read(store, tmp_path, **query) == f"{expected}\n"
+
+
+WHERE = 'container "main" in pod "web"'
+
+
+@pytest.mark.parametrize(
+    ("status", "query", "message"),
+    [
+        (container(waiting={"reason": "ContainerCreating"}), {}, f"{WHERE} is waiting to start: ContainerCreating"),
+        (container(waiting={"reason": "ErrImagePull"}), {}, f"{WHERE} is waiting to start: image can't be pulled"),
+        (
+            container(waiting={"reason": "ImagePullBackOff"}),
+            {},
+            f"{WHERE} is waiting to start: trying and failing to pull image",
+        ),
+        (container(running={}), {"previous": "true"}, f"previous terminated {WHERE} not found"),
+        (container(running={}), {"container": "nope"}, "container nope is not valid for pod web"),
+        (container(running={}), {"tailLines": "x"}, "tailLines"),
+        (container(running={}), {"tailLines": "-1"}, "must be greater than -1"),
+        (container(running={}), {"limitBytes": "0"}, "must be greater than 0"),
+        (container(running={}), {"sinceTime": "yesterday"}, "it is no RFC 3339 time"),
+    ],
+)
+async def test_logs_that_there_are_not(
+    store: Store, tmp_path: Path, status: Object, query: dict[str, str], message: str
+) -> None:
+    create(store, status)
+    with pytest.raises(StatusError) as error:
+        await read(store, tmp_path, **query)
+    assert message in error.value.message
+
+
+async def test_a_pod_that_is_not_there_or_not_placed_or_has_several_containers(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        await read(store, tmp_path)
+    pod = create(store, containers="main side", node="")
+    with pytest.raises(
+        BadRequest, match=r"a container name must be specified for pod web, choose one of: \[main side\]"
+    ):
+        await read(store, tmp_path)
+    with pytest.raises(BadRequest, match="pod web does not have a host assigned"):
+        await read(store, tmp_path, container="main")
+    store.update("pods", pod | {"spec": pod["spec"] | {"nodeName": "lab"}})
+    with pytest.raises(BadRequest, match="is waiting to start: ContainerCreating"):
+        await read(store, tmp_path, container="main")
+
+
+async def test_following_until_the_container_has_ended(store: Store, tmp_path: Path) -> None:
+    pod = create(store, container(running={}))
+    path = write(tmp_path, pod, 0, TEXT)
+    shown = stream(store, tmp_path, follow="true", tailLines="1")
+    assert await anext(shown) == b"line 4\n"
+    following = asyncio.ensure_future(anext(shown))
+    with path.open("a") as file:
+        file.write("2026-01-02T03:04:06.000000000Z half of a li")
+        file.flush()
+        done, _ = await asyncio.wait([following], timeout=0.3)
+        assert not done, "half a line was shown"
+        file.write("ne\n")
+    assert await following == b"half of a line\n"
+    with path.open("a") as file:
+        file.write("2026-01-02T03:04:07.000000000Z last words")
+    terminated = container(terminated={"exitCode": 0})
+    store.update("pods", pod | {"status": {"containerStatuses": [terminated]}}, subresource="status")
+    assert [chunk async for chunk in shown] == [b"last words"]
+
+
+async def test_following_ends_when_the_pod_is_gone(store: Store, tmp_path: Path) -> None:
+    write(tmp_path, create(store, container(running={})), 0, TEXT)
+    following = asyncio.ensure_future(read(store, tmp_path, follow="true"))
+    await asyncio.sleep(0)
+    store.delete("pods", "default", "web", grace=0)
+    assert (await asyncio.wait_for(following, 20)).endswith("line 4\n")

@@ -1,0 +1,291 @@
+"""Each kind of probe, healthy and not, in the kubelet's words; and how many in a row it takes."""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import grpc.aio
+import pytest
+from aiohttp import web
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from lab.api.store import Object
+from lab.kubelet import prober
+from lab.kubelet.prober import Kind
+from lab.kubelet.probes import ProbeErrored, ProbeFailed, Target, check
+from lab.runtime.processes import Process
+
+IP = "127.0.0.1"
+
+
+async def execute(command: list[str]) -> tuple[int, str]:
+    process = await Process.start(command, {"PATH": "/usr/bin:/bin"}, Path("/"))
+    try:
+        return await process.wait(), process.output
+    finally:
+        await process.kill()
+
+
+TARGET = Target(IP, {"ports": [{"name": "web", "containerPort": 8080}, {"containerPort": 1}]}, execute)
+
+
+async def outcome(probe: Object, seconds: int = 1) -> str:
+    """What the probe says, "" for healthy."""
+    try:
+        await check(probe | {"timeoutSeconds": seconds}, TARGET)
+    except ProbeFailed as failure:
+        return str(failure)
+    return ""
+
+
+def unused_port() -> int:
+    with socket.create_server((IP, 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def grpc_server(*, healthy: bool | None) -> AsyncIterator[int]:
+    """A server that says SERVING or not, or with None has no health service."""
+    server = grpc.aio.server()
+    if healthy is not None:
+        servicer = health.aio.HealthServicer()
+        status = health_pb2.HealthCheckResponse.ServingStatus
+        await servicer.set("shop", status.SERVING if healthy else status.NOT_SERVING)
+        health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    port = server.add_insecure_port(f"{IP}:0")
+    await server.start()
+    yield port
+    await server.stop(0)
+
+
+@asynccontextmanager
+async def tcp_server(answer: bytes | None) -> AsyncIterator[int]:
+    """A server that answers anything with these bytes and hangs up; with None it never answers."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.read(1):
+            if answer is None:
+                await reader.read()
+            writer.write(answer or b"")
+        writer.close()
+        served.set()
+
+    served = asyncio.Event()
+    server = await asyncio.start_server(serve, IP, 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    async with asyncio.timeout(20):
+        await served.wait()
+
+
+@asynccontextmanager
+async def http_server(handler: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[int]:
+    app = web.Application()
+    app.router.add_get("/{tail:.*}", handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, IP, 0)
+    await site.start()
+    yield runner.addresses[0][1]
+    await runner.cleanup()
+
+
+async def test_grpc_asks_the_health_service() -> None:
+    async with grpc_server(healthy=True) as port:
+        assert await outcome({"grpc": {"port": port, "service": ""}}) == ""
+        assert await outcome({"grpc": {"port": port, "service": "shop"}}) == ""
+        unknown = await outcome({"grpc": {"port": port, "service": "nosuch"}})
+    assert unknown.startswith("error: health rpc probe failed: rpc error: code = NotFound")
+
+
+async def test_grpc_fails_when_not_serving() -> None:
+    async with grpc_server(healthy=False) as port:
+        failure = await outcome({"grpc": {"port": port, "service": "shop"}})
+    assert failure == 'service unhealthy (responded with "NOT_SERVING")'
+
+
+async def test_grpc_fails_without_a_health_service() -> None:
+    async with grpc_server(healthy=None) as port:
+        failure = await outcome({"grpc": {"port": port}})
+    protocol = "the grpc health protocol (grpc.health.v1.Health)"
+    assert failure == f"error: this server does not implement {protocol}: Method not found!"
+
+
+async def test_grpc_fails_at_what_does_not_speak_it() -> None:
+    async with tcp_server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+        failure = await outcome({"grpc": {"port": port}})
+    assert failure == f'timeout: failed to connect service "{IP}:{port}" within 1s: context deadline exceeded'
+
+
+async def test_grpc_notices_a_server_that_comes_up_within_the_timeout() -> None:
+    port = unused_port()
+    probe = asyncio.create_task(outcome({"grpc": {"port": port}}, seconds=10))
+    await asyncio.sleep(0.3)  # it tries in vain
+    assert not probe.done()
+    server = grpc.aio.server()
+    health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
+    server.add_insecure_port(f"{IP}:{port}")
+    await server.start()
+    assert await probe == ""
+    await server.stop(0)
+
+
+@pytest.mark.parametrize(("status", "failure"), [(200, ""), (302, ""), (404, "404"), (500, "500")])
+async def test_http_goes_by_the_status(status: int, failure: str) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=status, headers={"Location": "/elsewhere"})
+
+    async with http_server(answer) as port:
+        found = await outcome({"httpGet": {"port": port, "path": "/x", "scheme": "HTTP"}})
+    assert found == (f"HTTP probe failed with statuscode: {failure}" if failure else "")
+
+
+async def test_http_sends_path_and_headers_as_the_kubelet_does() -> None:
+    seen: dict[str, str] = {}
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.update(request.headers, path=request.path_qs)
+        return web.Response()
+
+    async with http_server(answer) as port:
+        header = {"name": "X-Probe", "value": "1"}
+        await outcome({"httpGet": {"port": port, "path": "x?y=1", "scheme": "HTTP", "httpHeaders": [header]}})
+    assert (seen["path"], seen["X-Probe"]) == ("/x?y=1", "1")
+    assert re.fullmatch(r"kube-probe/1\.\d+", seen["User-Agent"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [(b"", "EOF"), (None, "context deadline exceeded (Client.Timeout exceeded while awaiting headers)")],
+)
+async def test_http_fails_without_an_answer(answer: bytes | None, why: str) -> None:
+    async with tcp_server(answer) as port:
+        failure = await outcome({"httpGet": {"port": port, "path": "/", "scheme": "HTTP"}})
+    assert failure == f'Get "http://{IP}:{port}/": {why}'
+
+
+async def test_http_fails_at_what_does_not_speak_it() -> None:
+    async with tcp_server(b"garbage\r\n\r\n") as port:
+        assert await outcome({"httpGet": {"port": port, "path": "/", "scheme": "HTTP"}}) != ""
+        assert await outcome({"httpGet": {"port": port, "path": "/", "scheme": "HTTPS"}}) != ""
+
+
+async def test_tcp_connects() -> None:
+    async with tcp_server(b"") as port:
+        assert await outcome({"tcpSocket": {"port": port}}) == ""
+
+
+async def test_a_refused_connection_is_said_in_gos_words() -> None:
+    port = unused_port()
+    refused = f"dial tcp {IP}:{port}: connect: connection refused"
+    assert await outcome({"tcpSocket": {"port": port}}) == refused
+    get = await outcome({"httpGet": {"port": port, "path": "/x", "scheme": "HTTP"}})
+    assert get == f'Get "http://{IP}:{port}/x": {refused}'
+
+
+async def test_exec_goes_by_the_exit_code() -> None:
+    assert await outcome({"exec": {"command": ["true"]}}) == ""
+    failing = ["sh", "-c", "echo out; echo err >&2; exit 4"]
+    assert await outcome({"exec": {"command": failing}}) == "out\nerr\n"
+    slow = {"exec": {"command": ["sleep", "100"]}}
+    assert await outcome(slow) == 'command timed out: "sleep 100" timed out after 1s'
+
+
+async def test_a_probe_that_cannot_be_made_says_nothing_of_the_container() -> None:
+    with pytest.raises(ProbeErrored, match='exec: "nosuch": executable file not found in'):
+        await check({"exec": {"command": ["nosuch"]}, "timeoutSeconds": 1}, TARGET)
+    with pytest.raises(ProbeErrored, match=r'strconv\.Atoi: parsing "nosuch": invalid syntax'):
+        await check({"tcpSocket": {"port": "nosuch"}, "timeoutSeconds": 1}, TARGET)
+
+
+def test_ports_are_named_and_low_ones_moved() -> None:
+    assert (TARGET.port("web"), TARGET.port(80), TARGET.port(8000)) == (8080, 10080, 8000)
+
+
+class Script:
+    """Probes whose outcomes are written down: `+` success, `-` failure, `?` error; then it waits for ever."""
+
+    def __init__(self, outcomes: str) -> None:
+        self._outcomes = list(outcomes)
+        self.spent = asyncio.Event()
+
+    async def check(self, probe: Object, target: Target) -> None:
+        if not self._outcomes:
+            self.spent.set()
+            await asyncio.Event().wait()
+        match self._outcomes.pop(0):
+            case "-":
+                raise ProbeFailed("no")
+            case "?":
+                raise ProbeErrored("what")
+
+
+async def believed(kind: Kind, outcomes: str, monkeypatch: pytest.MonkeyPatch, **probe: int) -> tuple[list[bool], int]:
+    """The results that come of these outcomes, and how often something was called unhealthy."""
+    script = Script(outcomes)
+    found: list[bool] = []
+    complaints: list[str] = []
+    monkeypatch.setattr(prober, "check", script.check)
+    default = {"periodSeconds": 0, "successThreshold": 1, "failureThreshold": 3}
+    now = asyncio.get_running_loop().time()
+
+    async def collect() -> None:
+        async with aclosing(prober.results(kind, default | probe, TARGET, now, complaints.append)) as results:
+            async for result in results:
+                found.append(result)
+
+    collecting = asyncio.create_task(collect())
+    spent = asyncio.create_task(script.spent.wait())
+    await asyncio.wait({collecting, spent}, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+    for task in (collecting, spent):
+        task.cancel()
+    return found, len(complaints)
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcomes", "expected"),
+    [
+        (Kind.READINESS, "+++", [True]),
+        (Kind.READINESS, "---", []),  # it wasn't ready before
+        (Kind.READINESS, "+--+--", [True]),
+        (Kind.READINESS, "+---+", [True, False, True]),
+        (Kind.READINESS, "+--?-", [True, False]),
+        (Kind.LIVENESS, "+++", []),  # it was alive before
+        (Kind.LIVENESS, "+--+--+", []),
+        (Kind.LIVENESS, "---+", [False]),  # and that's the end of it
+        (Kind.LIVENESS, "????", []),
+        (Kind.STARTUP, "--+-", [True]),
+        (Kind.STARTUP, "---+", [False]),
+    ],
+)
+async def test_thresholds_are_counted_in_a_row(
+    kind: Kind, outcomes: str, expected: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await believed(kind, outcomes, monkeypatch))[0] == expected
+
+
+async def test_successes_are_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await believed(Kind.READINESS, "+-+", monkeypatch, successThreshold=2))[0] == []
+    assert (await believed(Kind.READINESS, "+-++", monkeypatch, successThreshold=2))[0] == [True]
+
+
+async def test_every_bad_try_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await believed(Kind.READINESS, "+-?-+", monkeypatch))[1] == 3
+
+
+async def test_the_first_probe_waits_for_its_initial_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    times: list[float] = []
+
+    async def note(probe: Object, target: Target) -> None:
+        times.append(asyncio.get_running_loop().time())
+
+    monkeypatch.setattr(prober, "check", note)
+    probe = {"initialDelaySeconds": 1, "periodSeconds": 1, "successThreshold": 1, "failureThreshold": 1}
+    now = asyncio.get_running_loop().time()
+    async with aclosing(prober.results(Kind.STARTUP, probe, TARGET, now - 0.8, print)) as results:
+        assert [result async for result in results] == [True]
+    assert 0.15 < times[0] - now < 0.9

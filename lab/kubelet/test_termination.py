@@ -1,0 +1,258 @@
+"""How pods end: preStop, SIGTERM, grace, SIGKILL; and that nothing is left of them, whatever they or the lab did."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.api.store import Object
+from lab.network import Network
+from lab.testing import messages, until
+from lab.testing.pod_lab import NAMESPACE, PodLab, container, listening, processes
+
+DEAF = ["sh", "-c", "trap 'echo heard' TERM; echo idle; while :; do sleep .05; done"]  # hears SIGTERM and stays
+DAEMON = "import os, time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); time.sleep(600)"
+
+
+def deaf_daemon(port: int) -> list[str]:
+    """A program that forks, daemonizes, listens, and ignores SIGTERM."""
+    script = f"""
+import os, signal, socket, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+subprocess.run([sys.executable, "-c", {DAEMON!r}])
+listener = socket.create_server((sys.argv[1].split(":")[0], {port}))
+for _ in range(2):
+    if os.fork() == 0:
+        time.sleep(600)
+print("forked", flush=True)
+time.sleep(600)
+"""
+    return ["python", "-c", script, "0.0.0.0:0"]
+
+
+def final(lab: PodLab, watched: list[Object]) -> Object:
+    """The last state of the container `app` that a watch has seen."""
+    statuses = [pod["status"]["containerStatuses"] for pod in watched if "containerStatuses" in pod.get("status", {})]
+    found: Object = next(c for c in statuses[-1] if c["name"] == "app")["state"]["terminated"]
+    return found
+
+
+async def deleted(lab: PodLab, grace: int | None = None, within: float = 20) -> list[Object]:
+    """Delete the pod, wait until it is gone; return its versions from then on."""
+    with lab.store.watch(["pods"], lab.store.version) as events:
+        lab.delete(grace=grace)
+        seen = []
+        async with asyncio.timeout(within):
+            async for event in events:
+                seen.append(event.object)
+                if event.type == "DELETED":
+                    return seen
+    raise AssertionError
+
+
+async def test_a_deleted_pod_ends_and_nothing_is_left(lab: PodLab) -> None:
+    lab.create()
+    await lab.logged("idle")
+    ip = lab.status()["podIP"]
+    seen = await deleted(lab)
+    assert final(lab, seen)["exitCode"] == 0
+    assert seen[-1]["status"]["phase"] == "Succeeded"
+    assert seen[-1]["status"]["podIP"] == ip
+    assert messages(lab.store, "Killing") == ["Stopping container app"]
+    await until(lambda: not list((lab.state / "pods").iterdir()), "its directory is gone")
+    assert ip in lab.network._free
+    assert lab.processes() == []
+
+
+async def test_a_pod_stays_ready_until_its_containers_end(lab: PodLab) -> None:
+    hook = {"preStop": {"sleep": {"seconds": 1}}}
+    lab.create(containers=[container("app", lifecycle=hook)])
+    await lab.ready()
+    start = time.monotonic()
+    seen = await deleted(lab)
+    assert 1 <= time.monotonic() - start < 10  # far from the grace period of 30 s
+    told = seen[0]
+    assert "deletionTimestamp" in told["metadata"]
+    assert told["status"]["containerStatuses"][0]["ready"] is True
+
+
+async def test_pre_stop_comes_before_sigterm(lab: PodLab, tmp_path: Path) -> None:
+    script = f"trap 'echo term >> {tmp_path}/order; exit 0' TERM; echo idle; while :; do sleep .05; done"
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", f"sleep .2; echo hook >> {tmp_path}/order"]}}}
+    lab.create(containers=[container("app", ["sh", "-c", script], lifecycle=hook)])
+    await lab.logged("idle")
+    await deleted(lab)
+    assert (tmp_path / "order").read_text() == "hook\nterm\n"
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        {"exec": {"command": ["sh", "-c", "exit 3"]}},
+        {"exec": {"command": ["nosuch"]}},
+        {"exec": {"command": ["kill", "-0", "1"]}},  # the machine's, not the container's: refused
+        {"httpGet": {"port": 9999, "path": "/", "scheme": "HTTP"}},
+    ],
+    ids=["fails", "not-found", "pid-1", "refused"],
+)
+async def test_a_failed_pre_stop_hook_is_told_and_the_pod_ends_all_the_same(lab: PodLab, hook: Object) -> None:
+    lab.create(containers=[container("app", lifecycle={"preStop": hook})])
+    await lab.logged("idle")
+    await deleted(lab)
+    assert messages(lab.store, "FailedPreStopHook") == ["PreStopHook failed"]
+
+
+async def test_who_does_not_end_is_killed_after_the_grace_period(lab: PodLab) -> None:
+    lab.create(command=DEAF, terminationGracePeriodSeconds=1)
+    await lab.logged("idle")
+    start = time.monotonic()
+    seen = await deleted(lab)
+    assert 1 <= time.monotonic() - start < 10
+    assert (final(lab, seen)["exitCode"], final(lab, seen)["reason"]) == (137, "Error")
+    assert seen[-1]["status"]["phase"] == "Failed"
+
+
+async def test_a_pre_stop_hook_that_takes_too_long_is_cut_off(lab: PodLab) -> None:
+    hook = {"preStop": {"exec": {"command": ["sleep", "600"]}}}
+    lab.create(containers=[container("app", lifecycle=hook)], terminationGracePeriodSeconds=1)
+    await lab.logged("idle")
+    seen = await deleted(lab)
+    assert final(lab, seen)["exitCode"] == 0  # it still gets SIGTERM, and a moment to heed it
+
+
+async def test_a_pre_stop_hook_ends_with_its_container(lab: PodLab, tmp_path: Path) -> None:
+    hook = {"preStop": {"sleep": {"seconds": 25}}}
+    script = f"echo idle; while [ ! -e {tmp_path}/end ]; do sleep .05; done"
+    lab.create(containers=[container("app", ["sh", "-c", script], lifecycle=hook)])
+    await lab.logged("idle")
+    lab.delete()
+    await until(lambda: messages(lab.store, "Killing"), "it is being stopped")
+    (tmp_path / "end").touch()
+    await lab.gone()
+
+
+async def test_whoever_is_in_more_of_a_hurry_is_heeded(lab: PodLab) -> None:
+    lab.create(command=DEAF)
+    await lab.logged("idle")
+    lab.delete(grace=600)
+    await lab.logged("heard")
+    start = time.monotonic()
+    lab.delete(grace=1)
+    await lab.gone()
+    assert 0.9 <= time.monotonic() - start < 10
+
+
+async def test_a_pod_deleted_by_force_is_stopped_too(lab: PodLab) -> None:
+    lab.create()
+    await lab.logged("idle")
+    lab.delete(grace=0)
+    assert lab.store.find("pods", NAMESPACE, "p") is None
+    await until(lambda: lab.processes() == [], "its processes have ended")
+    lab.create(command=["sh", "-c", "echo again; sleep 600"], terminationGracePeriodSeconds=0)  # the name is free
+    await lab.logged("again")
+
+
+async def test_a_pod_that_waits_is_deleted_at_once(lab: PodLab) -> None:
+    lab.create("no-image", containers=[container("app", image="nosuch:1")])
+    lab.create("crashing", command=["false"])
+    lab.create("no-volume", volumes=[{"name": "x", "configMap": {"name": "nosuch"}}])
+    await until(lambda: messages(lab.store, "BackOff") and messages(lab.store, "FailedMount"), "they wait")
+    for name in ("no-image", "crashing", "no-volume"):
+        lab.delete(name)
+        await lab.gone(name)
+
+
+async def test_a_pod_that_the_kubelet_fails_at_can_be_deleted(
+    lab: PodLab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("lab.kubelet.container_config.generate", fail)
+    lab.create()
+    await until(lambda: "container app of pod shop/p can't be looked after any more" in caplog.text, "it is said")
+    lab.delete()
+    await lab.gone()
+
+
+async def test_a_finished_pod_is_kept_until_it_is_deleted(lab: PodLab) -> None:
+    lab.create(command=["echo", "done"], restartPolicy="Never")
+    await lab.phase("Succeeded")
+    assert lab.log() == "done\n"
+    assert lab.status()["podIP"] in lab.network._free
+    assert len(await deleted(lab)) <= 2
+    assert messages(lab.store, "Killing") == []
+
+
+async def test_a_pod_that_forks_and_ignores_sigterm_leaves_nothing(lab: PodLab) -> None:
+    lab.create(command=deaf_daemon(8000), terminationGracePeriodSeconds=1)
+    await lab.logged("forked")
+    await until(lambda: len(lab.processes()) >= 4, "its daemon runs too")
+    assert f"{lab.status()['podIP']}:8000" in listening(lab.network.node)
+    await deleted(lab)
+    assert lab.processes() == []
+    assert [address for address in listening(lab.network.node) if address.endswith(":8000")] == []
+
+
+async def test_what_a_container_started_ends_with_it(lab: PodLab) -> None:
+    lab.create(command=["sh", "-c", f"python -c '{DAEMON}'; sleep 600 & exit 3"], restartPolicy="Never")
+    await lab.phase("Failed")
+    assert lab.processes() == []
+
+
+# What `python -m lab` is to the operating system: one process that runs a kubelet and is killed.
+LAB = """
+import asyncio, pathlib, signal, sys
+from lab.testing.pod_lab import ENVOY, container, pod_lab
+from lab.kubelet.test_termination import deaf_daemon
+
+BOOTSTRAP = '''
+admin: {address: {socket_address: {address: 127.0.0.1, port_value: 9901}}}
+'''
+
+async def main():
+    async with pod_lab(pathlib.Path(sys.argv[1])) as lab:
+        lab.config_map("envoy", **{"envoy.yaml": BOOTSTRAP})
+        mounts = [{"name": "config", "mountPath": "/etc/envoy"}]
+        envoy = container("app", ["envoy", "-c", "/etc/envoy/envoy.yaml"], image=ENVOY, volumeMounts=mounts)
+        envoy["readinessProbe"] = {"httpGet": {"port": 9901, "path": "/ready"}, "periodSeconds": 1}
+        lab.create("envoy", containers=[envoy], volumes=[{"name": "config", "configMap": {"name": "envoy"}}])
+        lab.create("forks", command=deaf_daemon(8000))
+        lab.create("greeter", command=["python", "-m", "greeter_server", "--address=0.0.0.0:8000"])
+        await lab.ready("envoy")
+        await lab.logged("forked", pod="forks")
+        await lab.logged("Listening", pod="greeter")
+        print(lab.network.node, flush=True)
+        await asyncio.Event().wait()
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def dying_lab(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-c", LAB, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": ""}) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill-9", "ctrl-c"])
+async def test_nothing_outlives_the_lab(
+    dying_lab: "subprocess.Popen[str]", tmp_path: Path, number: signal.Signals
+) -> None:
+    assert dying_lab.stdout
+    node = dying_lab.stdout.readline().strip()
+    assert node, "it has started"
+    await until(lambda: len(processes(tmp_path)) >= 6, "their children run too")
+    assert {address.rpartition(":")[2] for address in listening(node)} >= {"8000", "9901"}
+    dying_lab.send_signal(number)
+    await until(lambda: processes(tmp_path) == [] and listening(node) == [], "nothing is left")
+    Network.take().close()

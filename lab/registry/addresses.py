@@ -1,0 +1,53 @@
+"""The addresses of Services: given when one is created, taken back when it is gone.
+
+Stands for the ClusterIP allocator of k8s.io/kubernetes/pkg/registry/core/service and its repair loop.
+"""
+
+from lab.api.resources import RESOURCES
+from lab.api.store import Object, Store
+from lab.network import Network
+from lab.registry.validation import fields
+
+
+def assign(service: Object, network: Network) -> None:
+    """Give a new Service its clusterIP, unless it is headless or a mere alias."""
+    spec = service["spec"]
+    if spec["type"] == "ExternalName":
+        return
+    given = spec.get("clusterIP") or next(iter(spec.get("clusterIPs", [])), "")
+    if given not in ("", "None") and not network.claim(given):
+        say = f"failed to allocate IP {given}: it is not free, or not of the lab's network {network.node}/24"
+        wrong = fields.invalid("spec.clusterIPs", [given], say)
+        raise fields.as_error(RESOURCES["services"], service["metadata"]["name"], [wrong])
+    spec["clusterIP"] = given or network.allocate()
+    spec["clusterIPs"] = [spec["clusterIP"]]
+
+
+def keep(service: Object, old: Object) -> None:
+    """Let an updated Service that doesn't say its address keep it, and one that becomes an alias lose it.
+
+    As patchAllocatedValues and dropTypeDependentFields do.
+    """
+    new, before = service["spec"], old["spec"]
+    if new["type"] == "ExternalName":
+        if new.get("clusterIP") == before.get("clusterIP"):
+            new.pop("clusterIP", None)
+            new.pop("clusterIPs", None)
+    elif before["type"] != "ExternalName" and not new.get("clusterIP"):
+        new |= {field: before[field] for field in ("clusterIP", "clusterIPs")}
+
+
+def of(service: Object) -> str | None:
+    """The address that a Service holds."""
+    address: str = service["spec"].get("clusterIP", "None")
+    return None if address in ("", "None") else address
+
+
+async def run(store: Store, network: Network) -> None:
+    """Release the addresses of Services that are gone or need none any more."""
+    with store.watch(["services"]) as events:
+        async for event in events:
+            before = of(event.previous) if event.previous else None
+            now = None if event.type == "DELETED" else of(event.object)
+            if before and before not in (now, network.node):  # the node's is the Service `kubernetes`'s
+                network.release(before)

