@@ -1,6 +1,7 @@
 """Watches: what a client that selects objects is told, and from which version on."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -137,6 +138,24 @@ async def test_bookmarks_come_when_nothing_else_does_and_are_safe_to_go_on_from(
     async with Watching(store, resourceVersion=version) as watching:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(watching.next(), 0.1)
+
+
+async def test_bookmarks_come_however_busy_it_is_and_the_last_one_at_the_end(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watches, "BOOKMARK_SECONDS", 0.1)
+    since = str(store.version)
+    seen: list[Any] = []
+    async with Watching(store, resourceVersion=since, timeoutSeconds="1", allowWatchBookmarks="true") as watching:
+        with suppress(StopAsyncIteration):
+            while True:
+                relabel(store, "a", number=str(len(seen)))
+                seen.append(await watching.next())
+    versions = [int(event["object"]["metadata"]["resourceVersion"]) for event in seen]
+    assert versions == sorted(versions)
+    assert [event["type"] for event in seen].count("BOOKMARK") >= 3
+    assert [event["type"] for event in seen[-2:]] == ["MODIFIED", "BOOKMARK"]
+    assert versions[-1] == versions[-2]
 
 
 async def test_it_ends_after_its_timeout(store: Store) -> None:

@@ -45,31 +45,34 @@ async def watch(
 async def _follow(
     store: Store, events: AsyncIterator[Event], stream: "_Stream", options: ListOptions
 ) -> AsyncGenerator[Object, None]:
+    """The events, and for who asks for them bookmarks: one a minute, however busy it is, and one at the end."""
     loop = asyncio.get_running_loop()
     timeout = options.timeout or random.randint(TIMEOUT_SECONDS, 2 * TIMEOUT_SECONDS)  # noqa: S311
     end = loop.time() + timeout
-    while (left := end - loop.time()) > 0:
-        # All up to this version has been seen, if nothing comes from now on.
-        version = store.version
-        following = asyncio.ensure_future(anext(events, None))
-        try:
-            while not following.done() and (left := end - loop.time()) > 0:
-                await asyncio.wait([following], timeout=min(left, BOOKMARK_SECONDS))
-                if not following.done() and options.bookmarks:
+    due = min(end, loop.time() + BOOKMARK_SECONDS)
+    following = asyncio.ensure_future(anext(events, None))
+    try:
+        while True:
+            version = store.version  # all up to it has been seen if nothing comes now
+            await asyncio.wait([following], timeout=max(0.0, due - loop.time()))
+            if following.done():
+                event = following.result()
+                if event is None:  # the lab is ending
+                    return
+                version = event.version
+                if answer := stream.translated(event):
+                    yield answer
+                following = asyncio.ensure_future(anext(events, None))
+            if loop.time() >= due:
+                if options.bookmarks:
                     yield stream.bookmark(version)
-                    version = store.version
-            if not following.done():
-                return
-            event = following.result()
-            if event is None:  # the lab is ending
-                return
-            if answer := stream.translated(event):
-                yield answer
-        finally:
-            if not following.done():
-                following.cancel()
-                with suppress(asyncio.CancelledError):
-                    await following
+                if due == end:
+                    return
+                due = min(end, loop.time() + BOOKMARK_SECONDS)
+    finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
 
 
 class _Stream:
