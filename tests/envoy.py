@@ -56,7 +56,7 @@ def envoy(config: Config, dns: str, *flags: str) -> Iterator[Envoy]:
 
     Returns when its listeners accept.
     """
-    ip = f"127.{random.randint(64, 127)}.{random.randint(0, 255)}.{random.randint(1, 254)}"  # noqa: S311
+    ip = f"127.{random.randint(192, 223)}.{random.randint(0, 255)}.{random.randint(1, 254)}"  # noqa: S311
     moved = yaml.safe_load(yaml.safe_dump(config).replace("127.0.0.1", ip).replace("0.0.0.0", ip))  # noqa: S104
     host, _, port = dns.rpartition(":")
     resolver = {"socket_address": {"address": host, "port_value": int(port)}}
