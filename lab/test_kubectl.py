@@ -10,7 +10,7 @@ import pytest
 
 from lab.testing import until
 from lab.testing.hollow import HollowLab, hollow_lab
-from lab.testing.kubectl import JOB, MISSING, WEB, Kubectl, apply, kubectl_of, rolled_out
+from lab.testing.kubectl import JOB, MISSING, WEB, Kubectl, Result, apply, kubectl_of, rolled_out
 
 pytestmark = pytest.mark.skipif(MISSING, reason="kubectl is not on PATH")
 
@@ -64,12 +64,13 @@ async def test_a_kind_that_there_is_not_is_named(kubectl: Kubectl) -> None:
     assert 'no matches for kind "Deploymen" in version "apps/v1"' in said
 
 
-async def test_what_the_lab_ignores_it_says_and_what_every_manifest_has_it_does_not(kubectl: Kubectl) -> None:
-    pod = "apiVersion: v1\nkind: Pod\nmetadata: {{name: {}}}\nspec: {{containers: [{{name: a, image: b{}}}]{}}}\n"
-    quiet = ", resources: {limits: {cpu: 1}}, securityContext: {runAsNonRoot: true, capabilities: {drop: [ALL]}}"
-    assert (await kubectl("apply", "-f", "-", stdin=pod.format("quiet", quiet, ""))).err == ""
+async def test_what_the_lab_ignores_it_says_when_it_comes_and_nothing_of_what_it_acts_upon(kubectl: Kubectl) -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {{name: {}{}}}\nspec: {{containers: [{{name: a, image: b}}]{}}}\n"
+    assert (await kubectl("apply", "-f", "-", stdin=pod.format("quiet", "", ""))).err == ""
     said = (await kubectl("apply", "-f", "-", stdin=pod.format("loud", "", ", hostNetwork: true"))).err
-    assert said.startswith("Warning: the lab stores spec.hostNetwork and ignores it: a pod of the lab is processes")
+    assert said.startswith("Warning: the lab stores and ignores spec.hostNetwork: a pod of the lab is processes")
+    changed = pod.format("loud", ", labels: {a: b}", ", hostNetwork: true")
+    assert await kubectl("apply", "-f", "-", stdin=changed) == Result("pod/loud configured\n", "", 0)
 
 
 async def test_get_shows_the_columns_that_people_know(kubectl: Kubectl) -> None:

@@ -16,7 +16,6 @@ class Resource:
     categories: tuple[str, ...] = ()
     status: bool = False  # has a /status subresource
     scale: bool = False  # has a /scale subresource
-    acted_upon: bool = True  # False: stored, and nothing in the lab goes by it
 
     @property
     def group(self) -> str:
@@ -52,15 +51,13 @@ RESOURCES: dict[str, Resource] = {
         Resource("replicasets", "ReplicaSet", APPS, short_names=("rs",), categories=ALL, status=True, scale=True),
         Resource("jobs", "Job", BATCH, categories=ALL, status=True),
         Resource("endpointslices", "EndpointSlice", DISCOVERY),
-        Resource(
-            "poddisruptionbudgets", "PodDisruptionBudget", POLICY, short_names=("pdb",), status=True, acted_upon=False
-        ),
-        Resource("ingressclasses", "IngressClass", NETWORKING, namespaced=False, acted_upon=False),
-        Resource("networkpolicies", "NetworkPolicy", NETWORKING, short_names=("netpol",), acted_upon=False),
-        Resource("roles", "Role", RBAC, acted_upon=False),
-        Resource("rolebindings", "RoleBinding", RBAC, acted_upon=False),
-        Resource("clusterroles", "ClusterRole", RBAC, namespaced=False, acted_upon=False),
-        Resource("clusterrolebindings", "ClusterRoleBinding", RBAC, namespaced=False, acted_upon=False),
+        Resource("poddisruptionbudgets", "PodDisruptionBudget", POLICY, short_names=("pdb",), status=True),
+        Resource("ingressclasses", "IngressClass", NETWORKING, namespaced=False),
+        Resource("networkpolicies", "NetworkPolicy", NETWORKING, short_names=("netpol",)),
+        Resource("roles", "Role", RBAC),
+        Resource("rolebindings", "RoleBinding", RBAC),
+        Resource("clusterroles", "ClusterRole", RBAC, namespaced=False),
+        Resource("clusterrolebindings", "ClusterRoleBinding", RBAC, namespaced=False),
     )
 }
 

@@ -5,10 +5,10 @@ Stands for the virtual resources of authentication.k8s.io and authorization.k8s.
 
 from lab.api.resources import Resource
 from lab.api.store import Object
+from lab.registry.ignored import NO_RBAC
 
 AUTHENTICATION, AUTHORIZATION = "authentication.k8s.io/v1", "authorization.k8s.io/v1"
 USER = {"username": "lab", "groups": ["system:masters", "system:authenticated"]}
-REASON = "the lab enforces no RBAC: its one user may do everything"
 EVERYTHING = {
     "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
     "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
@@ -25,7 +25,7 @@ REVIEWS: dict[str, Resource] = {
 }
 STATUSES: dict[str, Object] = {
     "selfsubjectreviews": {"userInfo": USER},
-    "selfsubjectaccessreviews": {"allowed": True, "reason": REASON},
+    "selfsubjectaccessreviews": {"allowed": True, "reason": NO_RBAC},
     "selfsubjectrulesreviews": EVERYTHING,
 }
 

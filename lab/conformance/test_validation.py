@@ -143,14 +143,14 @@ async def test_all_that_is_wrong_is_said_at_once_and_by_field(api: Api) -> None:
 
 
 async def test_an_unknown_field_is_refused_warned_of_or_dropped_as_asked(api: Api) -> None:
-    typo = changed(deployment("web", container(SLEEP), paused=True), "spec.replica", 3)
-    with refused(400, "BadRequest", 'strict decoding error: unknown field "spec.replica"'):
-        await api.create("deployments", typo, fieldValidation="Strict")
+    typo = changed(service("web"), "spec.port", 3)
+    with refused(400, "BadRequest", 'strict decoding error: unknown field "spec.port"'):
+        await api.create("services", typo, fieldValidation="Strict")
     query = {"fieldValidation": "Warn", "dryRun": "All"}
-    answer = await api.request("POST", api.path("deployments"), typo, params=query)
-    assert answer.headers["Warning"] == '299 - "unknown field \\"spec.replica\\""'
-    assert "replica" not in answer.json()["spec"]
-    quiet = await api.request("POST", api.path("deployments"), typo, params=query | {"fieldValidation": "Ignore"})
+    answer = await api.request("POST", api.path("services"), typo, params=query)
+    assert answer.headers["Warning"] == '299 - "unknown field \\"spec.port\\""'
+    assert "port" not in answer.json()["spec"]
+    quiet = await api.request("POST", api.path("services"), typo, params=query | {"fieldValidation": "Ignore"})
     assert "Warning" not in quiet.headers
 
 

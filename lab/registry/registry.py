@@ -27,14 +27,14 @@ class Registry:
 
     def create(self, resource: Resource, namespace: str, value: Any, options: WriteOptions) -> Written:
         obj, warnings = _decode(resource, value, options)
-        created = self._create(resource, namespace, obj, options, track=True)
-        return created, warnings + ignored.warnings(resource, obj)
+        warnings += ignored.warnings(resource, obj)
+        return self._create(resource, namespace, obj, options, track=True), warnings
 
     def update(self, resource: Resource, namespace: str, name: str, value: Any, options: WriteOptions) -> Written:
         obj, warnings = _decode(resource, value, options)
         _check_identity(obj, namespace, name)
-        updated = self._update(resource, obj, options, track=True)
-        return updated, warnings + ignored.warnings(resource, obj)
+        warnings += ignored.warnings(resource, obj, self._store.find(resource.plural, namespace, name))
+        return self._update(resource, obj, options, track=True), warnings
 
     def patch(
         self, resource: Resource, namespace: str, name: str, content_type: str, patch: Any, options: WriteOptions
@@ -53,12 +53,13 @@ class Registry:
         applied.setdefault("metadata", {}).setdefault("name", name)
         _check_identity(applied, namespace, name)
         live = self._store.find(resource.plural, namespace, name)
+        warnings += ignored.warnings(resource, applied, live)
         obj = managedfields.apply(live, applied, schema_of(resource), options.manager, force=options.force)
         if live is None:
             stored = self._create(resource, namespace, obj, options, track=False)
         else:
             stored = self._update(resource, obj, options, track=False)
-        return stored, warnings + ignored.warnings(resource, obj), live is None
+        return stored, warnings, live is None
 
     def update_status(
         self, resource: Resource, namespace: str, name: str, value: Any, options: WriteOptions
