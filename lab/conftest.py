@@ -1,15 +1,25 @@
-"""Fixtures of the lab's own tests."""
+"""Fixtures of the lab's own tests; those of one component are in its folder."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from lab.testing.pod_lab import PodLab, pod_lab
+from lab.api.store import Store
+from lab.network import Network
+from lab.testing import namespace
 
 
 @pytest.fixture
-async def lab(tmp_path: Path) -> AsyncIterator[PodLab]:
-    """A node that runs pods; nothing is left of them at the end."""
-    async with pod_lab(tmp_path) as lab:
-        yield lab
+def store() -> Store:
+    """A store with the namespace `shop`."""
+    store = Store()
+    namespace(store)
+    return store
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    """A /24 of the test's own."""
+    network = Network.take()
+    yield network
+    network.close()

@@ -30,7 +30,8 @@ EXCEPTIONS = [
     # Tests put together what they need.
     *(
         f"{'.'.join(test.relative_to(ROOT).with_suffix('').parts)} -> lab.**"
-        for test in (ROOT / "lab").rglob("test_*.py")
+        for name in ("test_*.py", "conftest.py")
+        for test in sorted((ROOT / "lab").rglob(name))
     ),
 ]
 

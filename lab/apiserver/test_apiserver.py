@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,23 +14,11 @@ from lab.apiserver import apiserver
 from lab.apiserver.apiserver import PORT
 from lab.kubeconfig import Credentials
 from lab.network import Network
-from lab.testing.hollow import Call, HollowLab, client, hollow_lab
+from lab.testing.hollow import Call
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 PODS = "/api/v1/namespaces/default/pods"
 JSON = "application/json"
-
-
-@pytest.fixture
-async def lab(tmp_path: Path) -> AsyncIterator[HollowLab]:
-    async with hollow_lab(tmp_path) as lab:
-        yield lab
-
-
-@pytest.fixture
-async def call(lab: HollowLab) -> AsyncIterator[Call]:
-    async with client(lab) as call:
-        yield call
 
 
 def config_map(name: str, **metadata: Any) -> Object:

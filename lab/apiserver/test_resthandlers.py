@@ -1,32 +1,16 @@
 """Objects over REST: created, listed, changed, scaled and deleted, as clients of Kubernetes know it."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from lab.api.store import Object
 from lab.registry.patches import MERGE_PATCH as MERGE
 from lab.testing import settled, until
-from lab.testing.hollow import Call, HollowLab, client, hollow_lab
+from lab.testing.hollow import Call, HollowLab
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 PODS = "/api/v1/namespaces/default/pods"
 SERVICES = "/api/v1/namespaces/default/services"
-
-
-@pytest.fixture
-async def lab(tmp_path: Path) -> AsyncIterator[HollowLab]:
-    async with hollow_lab(tmp_path) as lab:
-        yield lab
-
-
-@pytest.fixture
-async def call(lab: HollowLab) -> AsyncIterator[Call]:
-    async with client(lab) as call:
-        yield call
 
 
 def config_map(name: str, **metadata: Any) -> Object:

@@ -9,14 +9,7 @@ import pytest
 from lab.api.store import Object, Store
 from lab.controllers import deployments, replicasets, revisions
 from lab.registry.defaults import set_defaults
-from lab.testing import messages, namespace, pods, running, set_ready, settled, until
-
-
-@pytest.fixture
-def store() -> Store:
-    store = Store()
-    namespace(store)
-    return store
+from lab.testing import messages, pods, running, set_ready, settled, until
 
 
 @contextlib.asynccontextmanager

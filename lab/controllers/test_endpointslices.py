@@ -2,20 +2,11 @@
 
 from typing import Any
 
-import pytest
-
 from lab.api.endpointslices import slices_of
 from lab.api.store import Object, Store
 from lab.controllers import endpointslices
 from lab.registry.defaults import set_defaults
-from lab.testing import namespace, running, set_ready, set_status, settled, until
-
-
-@pytest.fixture
-def store() -> Store:
-    store = Store()
-    namespace(store)
-    return store
+from lab.testing import running, set_ready, set_status, settled, until
 
 
 def create_service(store: Store, name: str = "web", ip: str = "None", **spec: Any) -> Object:

@@ -3,22 +3,13 @@
 import time
 from typing import Any
 
-import pytest
-
 from lab.api.store import Object, Store, now
 from lab.controllers import jobs
 from lab.controllers.backoff import Backoff
 from lab.registry.defaults import set_defaults
-from lab.testing import messages, namespace, pods, running, set_ready, set_status, settled, until
+from lab.testing import messages, pods, running, set_ready, set_status, settled, until
 
 PAST = "2026-01-01T00:00:00Z"
-
-
-@pytest.fixture
-def store() -> Store:
-    store = Store()
-    namespace(store)
-    return store
 
 
 def create(store: Store, restart_policy: str = "Never", **spec: Any) -> Object:

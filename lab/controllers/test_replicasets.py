@@ -7,14 +7,7 @@ import pytest
 
 from lab.api.store import Object, Store
 from lab.controllers import replicasets
-from lab.testing import messages, namespace, pods, running, set_ready, set_status, settled, until
-
-
-@pytest.fixture
-def store() -> Store:
-    store = Store()
-    namespace(store)
-    return store
+from lab.testing import messages, pods, running, set_ready, set_status, settled, until
 
 
 def replica_set(replicas: int, **spec: Any) -> Object:

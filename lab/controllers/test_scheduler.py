@@ -2,18 +2,9 @@
 
 from typing import Any
 
-import pytest
-
 from lab.api.store import Object, Store
 from lab.controllers import scheduler
-from lab.testing import messages, namespace, running, settled, until
-
-
-@pytest.fixture
-def store() -> Store:
-    store = Store()
-    namespace(store)
-    return store
+from lab.testing import messages, running, settled, until
 
 
 def create_pod(store: Store, name: str, **spec: Any) -> None:

@@ -6,7 +6,7 @@ import json
 import socket
 import struct
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import grpc
 import pytest
@@ -23,20 +23,6 @@ from lab.network import Network
 from lab.testing import namespace, running, until
 
 Call = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    network = Network.take()
-    yield network
-    network.close()
-
-
-@pytest.fixture
-def store() -> Store:
-    store = Store()
-    namespace(store)
-    return store
 
 
 def headless(store: Store, *addresses: str, name: str = "web", port: int = 8000) -> None:

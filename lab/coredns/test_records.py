@@ -7,16 +7,8 @@ from dnslib import QTYPE, RCODE
 
 from lab.api.store import Object, Store
 from lab.coredns.records import Answer, Records
-from lab.testing import namespace
 
 SVC = "svc.cluster.local."
-
-
-@pytest.fixture
-def store() -> Store:
-    store = Store()
-    namespace(store)
-    return store
 
 
 def service(store: Store, name: str = "web", ip: str = "None", **spec: Any) -> None:

@@ -3,31 +3,15 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
-
-import pytest
 
 from lab.api.store import Object, Store
 from lab.kube_proxy import kube_proxy, proxy_config
 from lab.network import Network
-from lab.testing import namespace, running, until
+from lab.testing import running, until
 
 PORT = 8000
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    network = Network.take()
-    yield network
-    network.close()
-
-
-@pytest.fixture
-def store() -> Store:
-    store = Store()
-    namespace(store)
-    return store
 
 
 class Backend:

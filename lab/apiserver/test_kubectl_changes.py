@@ -1,27 +1,14 @@
 """The real kubectl against the lab's API: creating, changing, rolling out, waiting and deleting."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from lab.testing import until
-from lab.testing.hollow import HollowLab, hollow_lab
-from lab.testing.kubectl import JOB, MISSING, WEB, Kubectl, apply, kubectl_of, rolled_out
+from lab.testing.hollow import HollowLab
+from lab.testing.kubectl import JOB, MISSING, WEB, Kubectl, apply, rolled_out
 
 pytestmark = pytest.mark.skipif(MISSING, reason="kubectl is not on PATH")
-
-
-@pytest.fixture
-async def lab(tmp_path: Path) -> AsyncIterator[HollowLab]:
-    async with hollow_lab(tmp_path) as lab:
-        yield lab
-
-
-@pytest.fixture
-def kubectl(lab: HollowLab, tmp_path: Path) -> Kubectl:
-    return kubectl_of(lab, tmp_path)
 
 
 async def test_scale_and_the_rollout_commands(kubectl: Kubectl) -> None:
