@@ -65,7 +65,9 @@ async def _run(command: list[str], dns_ttl: int) -> int:
     """Run a command in a lab of its own; return its exit status as a shell would."""
     program = shutil.which(command[0])
     if program is None:
-        raise LabError(f"cannot run {command[0]}: there is no such program on PATH; name one after --")
+        raise LabError(
+            f"cannot run {command[0]}: there is no such program on PATH; install it, or name another after --"
+        )
     async with cluster(dns_ttl) as kubeconfig:
         environment = os.environ | {"KUBECONFIG": str(kubeconfig)}
         process = await asyncio.create_subprocess_exec(program, *command[1:], env=environment)

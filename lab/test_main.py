@@ -132,5 +132,5 @@ async def test_a_wrong_flag_is_said_in_one_line(lab: Lab, arguments: list[str], 
 
 
 async def test_a_command_that_there_is_not_is_said_in_one_line(lab: Lab) -> None:
-    expected = "lab: cannot run kubctl: there is no such program on PATH; name one after --\n"
+    expected = "lab: cannot run kubctl: there is no such program on PATH; install it, or name another after --\n"
     assert await said(await lab("run", "--", "kubctl", "get", "pods")) == ("", expected, 2)
