@@ -1,8 +1,9 @@
 """Runs the tutorials: each `sh` block of a strategy's README, and compares what it prints with the `text` block below.
 
-Addresses, ports, hashes, times, ages and latencies are the run's own and count as equal; so are calls per backend to
-the nearest ten, and the order of lines (pods are listed by their random names). A `text` block that follows no command
-is a picture. `<!-- skip: next -->` before a block leaves it out.
+Addresses, ports, hashes, times, ages and latencies are the run's own and count as equal (the same address in two lines
+is the same address in both); so are calls per backend to the nearest ten, and the order of lines (pods are listed by
+their random names). A `text` block that follows no command is a picture. `<!-- skip: next -->` before a block leaves it
+out.
 """
 
 import os
@@ -20,7 +21,6 @@ OWN = [  # what differs from run to run → what stands for it
     (r"^Warning: .*\n", ""),  # the lab names what it stores and ignores
     (r" from \S+ namespace$", ""),  # kubectl 1.32 does not say it
     (r"dns://[\d.]+:\d+/", ""),  # how the lab asks its own DNS server
-    (r"\b(\d+\.\d+\.\d+\.\d+|localhost)\b", "IP"),  # localhost is a pod's own address on the lab
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+", "TIME"),
     (r"-[a-z0-9]{8,10}-[a-z0-9]{5}\b", "-HASH"),
     (r"\d+\.\d\d ms", "N ms"),
@@ -28,11 +28,15 @@ OWN = [  # what differs from run to run → what stands for it
     (r"Received \d+ calls on \d+ connection\(s\), \d+ in all", "Received N calls"),
 ]
 
+ADDRESS = r"\b(\d+\.\d+\.\d+\.\d+|localhost)\b"  # localhost is a pod's own address on the lab
+
 
 def normalized(output: str) -> list[str]:
     """The lines of an output without what is its own, sorted."""
     for own, common in OWN:
         output = re.sub(own, common, output, flags=re.MULTILINE)
+    numbers: dict[str, int] = {}
+    output = re.sub(ADDRESS, lambda match: f"IP{numbers.setdefault(match[1], len(numbers) + 1)}", output)
     output = re.sub(r"(\d+) calls$", lambda match: f"{round(int(match[1]), -1)} calls", output, flags=re.MULTILINE)
     return sorted(" ".join(line.split()) for line in output.strip().splitlines())
 
