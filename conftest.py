@@ -26,6 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A block may wait for a rollout."""
     for item in items:
         if item.path.name == "README.md":
+            item.add_marker(pytest.mark.tutorial)
             item.add_marker(pytest.mark.timeout(300))
         if item.path.parent == HPA and not os.environ.get("KUBECONFIG"):
             item.add_marker(pytest.mark.skip("KUBECONFIG names no cluster"))
