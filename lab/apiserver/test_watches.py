@@ -143,7 +143,7 @@ async def test_bookmarks_come_when_nothing_else_does_and_are_safe_to_go_on_from(
 async def test_bookmarks_come_however_busy_it_is_and_the_last_one_at_the_end(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watches, "BOOKMARK_SECONDS", 0.1)
+    monkeypatch.setattr(watches, "BOOKMARK_SECONDS", 0.01)
     since = str(store.version)
     seen: list[Any] = []
     async with Watching(store, resourceVersion=since, timeoutSeconds="1", allowWatchBookmarks="true") as watching:
