@@ -20,27 +20,32 @@ KINDS = {
     "clusterrolebindings": NO_RBAC,
 }
 
-POD = (
+
+def _fields(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+POD = _fields(
     "activeDeadlineSeconds automountServiceAccountToken containers enableServiceLinks hostname initContainers nodeName "
     "nodeSelector restartPolicy schedulerName schedulingGates serviceAccount serviceAccountName subdomain "
     "terminationGracePeriodSeconds volumes"
 )
-CONTAINER = (
+CONTAINER = _fields(
     "args command env envFrom image imagePullPolicy lifecycle livenessProbe name ports readinessProbe restartPolicy "
     "startupProbe terminationMessagePolicy volumeMounts workingDir"
 )
-CONTAINER_PORT = "containerPort name protocol"
-LIFECYCLE = "postStart preStop"
-MOUNT = "mountPath name subPath subPathExpr"
-VOLUME = "configMap downwardAPI emptyDir name projected secret"
-JOB = (
+CONTAINER_PORT = _fields("containerPort name protocol")
+LIFECYCLE = _fields("postStart preStop")
+MOUNT = _fields("mountPath name subPath subPathExpr")
+VOLUME = _fields("configMap downwardAPI emptyDir name projected secret")
+JOB = _fields(
     "activeDeadlineSeconds backoffLimit completions manualSelector parallelism podReplacementPolicy selector suspend "
     "template ttlSecondsAfterFinished"
 )
-SERVICE = "clusterIP clusterIPs externalName ports publishNotReadyAddresses selector type"
-SERVICE_PORT = "appProtocol name port targetPort"
-NODE = "podCIDR podCIDRs providerID unschedulable"
-SERVICE_ACCOUNT = "apiVersion automountServiceAccountToken kind metadata"
+SERVICE = _fields("clusterIP clusterIPs externalName ports publishNotReadyAddresses selector type")
+SERVICE_PORT = _fields("appProtocol name port targetPort")
+NODE = _fields("podCIDR podCIDRs providerID unschedulable")
+SERVICE_ACCOUNT = _fields("apiVersion automountServiceAccountToken kind metadata")
 
 # What Kubernetes does when nobody asks for anything else, and so does the lab.
 USUAL: dict[str, Any] = {
@@ -57,8 +62,8 @@ USUAL: dict[str, Any] = {
     "terminationMessagePath": "/dev/termination-log",
 }
 
-REASONS = {
-    reason: fields.split()
+REASON = {
+    field: reason
     for reason, fields in {
         "the lab has one node, on which every pod runs": "affinity taints tolerations topologySpreadConstraints",
         "the lab preempts no pod": "preemptionPolicy priority priorityClassName",
@@ -85,21 +90,21 @@ REASONS = {
             "LoadBalancer loadBalancerClass loadBalancerIP loadBalancerSourceRanges"
         ),
     }.items()
-}
-REASON = {field: reason for reason, fields in REASONS.items() for field in fields}
+    for field in fields.split()
+} | {"volumes": f"the lab's volumes are {', '.join(sorted(VOLUME - {'name'}))}"}
 OTHERWISE = "nothing in the lab goes by it"
 
-Found = Iterator[tuple[str, str]]  # the path of what is ignored, and its last part: a field, a kind of volume, a value
+Found = Iterator[tuple[str, str]]  # the path of what is ignored, and by what REASON knows it: mostly the field
 
 
 def warnings(resource: Resource, obj: Object, old: Object | None = None) -> list[str]:
     """A line for each reason to ignore something of what is written; what was there before has been named before."""
     if reason := KINDS.get(resource.plural):
         return [] if old else [f"the lab stores this {resource.kind} and does not act upon it: {reason}"]
-    named = set(_found(resource, old)) if old else set()
+    named = {path for path, _ in _found(resource, old)} if old else set()
     by_reason: dict[str, list[str]] = {}
     for path, field in _found(resource, obj):
-        if (path, field) not in named:
+        if path not in named:
             by_reason.setdefault(REASON.get(field, OTHERWISE), []).append(path)
     return [f"the lab stores and ignores {', '.join(paths)}: {reason}" for reason, paths in by_reason.items()]
 
@@ -132,18 +137,18 @@ def _pod(spec: Object, path: str) -> Found:
             yield from _each(container, "ports", CONTAINER_PORT, f"{path}.{kind}[{i}]")
             yield from _each(container, "volumeMounts", MOUNT, f"{path}.{kind}[{i}]")
             yield from _others(container.get("lifecycle") or {}, LIFECYCLE, f"{path}.{kind}[{i}].lifecycle")
-    yield from _each(spec, "volumes", VOLUME, path)
+    yield from ((of_volume, "volumes") for of_volume, _ in _each(spec, "volumes", VOLUME, path))
     for i, volume in enumerate(spec.get("volumes") or []):
-        yield from _others(volume.get("emptyDir") or {}, "", f"{path}.volumes[{i}].emptyDir")
+        yield from _others(volume.get("emptyDir") or {}, frozenset(), f"{path}.volumes[{i}].emptyDir")
 
 
-def _each(obj: Object, field: str, known: str, path: str) -> Found:
+def _each(obj: Object, field: str, known: frozenset[str], path: str) -> Found:
     for i, item in enumerate(obj.get(field) or []):
         yield from _others(item, known, f"{path}.{field}[{i}]")
 
 
-def _others(obj: Object, known: str, path: str) -> Found:
+def _others(obj: Object, known: frozenset[str], path: str) -> Found:
     """The fields that are not among the known ones and ask for something."""
     for field, value in obj.items():
-        if field not in known.split() and value and value != USUAL.get(field):
+        if field not in known and value and value != USUAL.get(field):
             yield f"{path}.{field}".lstrip("."), field
