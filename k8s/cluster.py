@@ -114,9 +114,10 @@ class Measurement:
         return self._read(output)
 
     def _read(self, log: str) -> dict[str, Any]:
-        last = log.strip().rpartition("\n")[2]
-        assert last.startswith("{"), f"{self._job} printed no result:\n{log}"
-        result: dict[str, Any] = json.loads(last)
+        # Not simply the last line: the runtime adds one of its own where the container goes while its log is followed.
+        printed = [line for line in log.splitlines() if line.startswith("{")]
+        assert len(printed) == 1, f"{self._job} printed no result:\n{log}"
+        result: dict[str, Any] = json.loads(printed[0])
         return result
 
     def _ended(self) -> bool:
