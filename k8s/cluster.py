@@ -116,7 +116,7 @@ class Measurement:
     def _read(self, log: str) -> dict[str, Any]:
         # Not simply the last line: the runtime adds one of its own where the container goes while its log is followed.
         printed = [line for line in log.splitlines() if line.startswith("{")]
-        assert len(printed) == 1, f"{self._job} printed no result:\n{log}"
+        assert len(printed) == 1, f"{self._job} printed {len(printed)} results, not one:\n{log}"
         result: dict[str, Any] = json.loads(printed[0])
         return result
 
