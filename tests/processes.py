@@ -56,6 +56,16 @@ class Process:
             if found := re.search(pattern, news):
                 return found
 
+    def said(self, text: str) -> bool:
+        """Whether it has written this by now."""
+        while not self._news.empty():
+            line = self._news.get()
+            if line is None:
+                self._news.put(None)  # `end` waits for it
+                break
+            self.lines.append(line)
+        return any(text in line for line in self.lines)
+
     def signal(self, signum: signal.Signals) -> None:
         self._process.send_signal(signum)
 
