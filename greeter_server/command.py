@@ -12,11 +12,18 @@ from greeter_server.server import serve
 from greeter_server.settings import Settings, SettingsError, duration
 
 
-def main(argv: Sequence[str] | None = None, *, max_connection_age: str = "", max_connection_age_grace: str = "") -> int:
+def main(
+    argv: Sequence[str] | None = None,
+    *,
+    max_connection_age: str = "",
+    max_connection_age_grace: str = "",
+    permit_keepalive_time: str = "",
+) -> int:
     """Serve until SIGTERM or SIGINT and return the exit code; 2 means that a setting was wrong.
 
-    The two ages (Go durations; empty is gRPC's default, for ever) are what a strategy's server sets. The variables
-    GRPC_MAX_CONNECTION_AGE and GRPC_MAX_CONNECTION_AGE_GRACE override them: that is where a manifest sets its own.
+    The three times (Go durations; empty is gRPC's default) are what a strategy's server sets. The variables
+    GRPC_MAX_CONNECTION_AGE, GRPC_MAX_CONNECTION_AGE_GRACE and GRPC_PERMIT_KEEPALIVE_TIME override them: that is where a
+    manifest sets its own.
     """
     flags = _parser().parse_args(argv)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=flags.log_level, stream=sys.stderr)
@@ -26,8 +33,9 @@ def main(argv: Sequence[str] | None = None, *, max_connection_age: str = "", max
             pod_ip=os.environ.get("POD_IP", ""),
             tls_cert=flags.tls_cert,
             tls_key=flags.tls_key,
-            max_connection_age=_age("GRPC_MAX_CONNECTION_AGE", max_connection_age),
-            max_connection_age_grace=_age("GRPC_MAX_CONNECTION_AGE_GRACE", max_connection_age_grace),
+            max_connection_age=_time("GRPC_MAX_CONNECTION_AGE", max_connection_age),
+            max_connection_age_grace=_time("GRPC_MAX_CONNECTION_AGE_GRACE", max_connection_age_grace),
+            permit_keepalive_time=_time("GRPC_PERMIT_KEEPALIVE_TIME", permit_keepalive_time),
             drain=duration(flags.drain, "--drain"),
             grace=duration(flags.grace, "--grace"),
             faults=flags.faults,
@@ -39,13 +47,13 @@ def main(argv: Sequence[str] | None = None, *, max_connection_age: str = "", max
     return 0
 
 
-def _age(variable: str, default: str) -> float | None:
+def _time(variable: str, default: str) -> float | None:
     text = os.environ.get(variable, default)
     if not text:
         return None
     seconds = duration(text, variable)
     if seconds < 0.001:  # gRPC counts in milliseconds, and reads 0 as "at once", for ever
-        raise SettingsError(f"{variable} is '{text}': too short; unset it for no limit, or give 1ms or more")
+        raise SettingsError(f"{variable} is '{text}': too short; unset it for gRPC's default, or give 1ms or more")
     return seconds
 
 
@@ -55,7 +63,8 @@ def _parser() -> argparse.ArgumentParser:
         usage="python -m greeter_server [FLAGS]",
         description="Greets, and says which pod did.",
         epilog="environment: POD_IP, the address to answer with (default: the host of --address); "
-        "GRPC_MAX_CONNECTION_AGE and GRPC_MAX_CONNECTION_AGE_GRACE, durations such as 30s or 5m (default: for ever)",
+        "GRPC_MAX_CONNECTION_AGE and GRPC_MAX_CONNECTION_AGE_GRACE, durations such as 30s or 5m (default: for ever); "
+        "GRPC_PERMIT_KEEPALIVE_TIME, how often clients may ping, 10s say (default: 5m, and not without calls)",
         allow_abbrev=False,
     )
     parser.add_argument(

@@ -7,6 +7,7 @@ A call's metadata asks for them, and only a server started with `--faults` obeys
 | `delay=200ms`       | is answered that much later              | so is every call                                  |
 | `error=UNAVAILABLE` | fails with that status code              | so does every call; health still says SERVING     |
 | `hang`              | is never answered                        | nothing is, health included: the process is stuck |
+| `unready`           | (`fault-for` must be given)              | health says NOT_SERVING, calls are still answered |
 | `crash`             | takes the process down, with exit code 1 | (the same)                                        |
 
 It must be asked of the program: in a container it is pid 1, which the kernel shields from SIGKILL and SIGSTOP.
@@ -16,10 +17,12 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import grpc
+from grpc_health.v1 import health
+from grpc_health.v1.health_pb2 import HealthCheckResponse
 
 from greeter_server.settings import SettingsError, duration
 
@@ -29,7 +32,10 @@ Context = grpc.aio.ServicerContext  # whatever its request and response types
 
 
 class Faults:
-    def __init__(self) -> None:
+    def __init__(self, health_servicer: health.aio.HealthServicer, services: Sequence[str]) -> None:
+        self._health = health_servicer
+        self._services = services  # of which `unready` says NOT_SERVING
+        self._unready: asyncio.Task[None] | None = None
         self._lasting = ""
         self._until = 0.0  # time.monotonic()
 
@@ -44,25 +50,38 @@ class Faults:
                 await self._do(self._lasting, context)
             return
         try:
-            self._check(fault)
             lasts = duration(metadata["fault-for"], "fault-for") if "fault-for" in metadata else 0.0
+            self._check(fault, lasts)
         except SettingsError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         log.warning("Fault asked for by %s: %s for %gs", context.peer(), fault, lasts)
         if fault == "hang" and lasts:
             time.sleep(lasts)  # noqa: ASYNC251  stuck as a whole is the point
             return
+        if fault == "unready":
+            self._unready = asyncio.create_task(self._say_not_serving(lasts))
+            return
         self._lasting, self._until = fault, time.monotonic() + lasts
         await self._do(fault, context)
 
+    async def _say_not_serving(self, seconds: float) -> None:
+        for service in self._services:
+            await self._health.set(service, HealthCheckResponse.NOT_SERVING)
+        await asyncio.sleep(seconds)
+        for service in self._services:
+            await self._health.set(service, HealthCheckResponse.SERVING)
+
     @staticmethod
-    def _check(fault: str) -> None:
+    def _check(fault: str, lasts: float) -> None:
         kind, _, value = fault.partition("=")
         if kind == "delay" and duration(value, "fault delay") >= 0:
             return
-        if (kind == "error" and value in grpc.StatusCode.__members__ and value != "OK") or fault in ("hang", "crash"):
+        if kind == "error" and value in grpc.StatusCode.__members__ and value != "OK":
             return
-        raise SettingsError(f"fault is '{fault}'; ask for delay=200ms, error=UNAVAILABLE, hang or crash")
+        if fault in ("hang", "crash") or (fault == "unready" and lasts):
+            return
+        known = "delay=200ms, error=UNAVAILABLE, hang, crash, or unready with fault-for=30s"
+        raise SettingsError(f"fault is '{fault}'; ask for {known}")
 
     @staticmethod
     async def _do(fault: str, context: "Context[Any, Any]") -> None:

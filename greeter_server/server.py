@@ -60,13 +60,19 @@ async def build(settings: Settings, received: Received) -> tuple[grpc.aio.Server
         options.append(("grpc.max_connection_age_ms", int(settings.max_connection_age * 1000)))
     if settings.max_connection_age_grace is not None:
         options.append(("grpc.max_connection_age_grace_ms", int(settings.max_connection_age_grace * 1000)))
+    if settings.permit_keepalive_time is not None:
+        options.append(("grpc.http2.min_ping_interval_without_data_ms", int(settings.permit_keepalive_time * 1000)))
+        options.append(("grpc.keepalive_permit_without_calls", 1))
     server = grpc.aio.server(options=options)
 
-    pod_ip = settings.pod_ip or settings.address.rpartition(":")[0]
-    greeter = GreeterServicer(pod_ip, received, Faults() if settings.faults else None)
-    helloworld_pb2_grpc.add_GreeterServicer_to_server(greeter, server)
     health_servicer = health.aio.HealthServicer()
     await health_servicer.set(GREETER, health_pb2.HealthCheckResponse.SERVING)
+    pod_ip = settings.pod_ip or settings.address.rpartition(":")[0]
+    faults = (
+        Faults(health_servicer, ["", GREETER]) if settings.faults else None
+    )  # probes ask for "", the overall health
+    greeter = GreeterServicer(pod_ip, received, faults)
+    helloworld_pb2_grpc.add_GreeterServicer_to_server(greeter, server)
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     reflection.enable_server_reflection([GREETER, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     grpc_admin.add_admin_servicers(server)

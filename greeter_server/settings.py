@@ -12,7 +12,11 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """Times are in seconds; an age of None is gRPC's default, infinite (gRFC A9)."""
+    """Times are in seconds; an age of None is gRPC's default, infinite (gRFC A9).
+
+    `permit_keepalive_time` is how often clients may ping, also without calls; None is gRPC's default: every 5 min, and
+    not without calls (gRFC A8).
+    """
 
     address: str = "127.0.0.1:8000"
     pod_ip: str = ""
@@ -20,6 +24,7 @@ class Settings:
     tls_key: Path | None = None
     max_connection_age: float | None = None
     max_connection_age_grace: float | None = None
+    permit_keepalive_time: float | None = None
     drain: float = 2.0
     grace: float = 20.0
     faults: bool = False

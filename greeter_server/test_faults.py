@@ -53,13 +53,24 @@ def test_a_lasting_hang_stops_health_too() -> None:
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
+def test_unready_says_so_of_all_services_for_its_time_while_calls_are_answered() -> None:
+    with greeter("--faults") as (_, address), grpc.insecure_channel(address) as channel:
+        stub, health = GreeterStub(channel), health_pb2_grpc.HealthStub(channel)
+        for service in ("", "helloworld.Greeter"):
+            assert code(stub, ("fault", "unready"), ("fault-for", "2s")) == "OK"
+            states = health.Watch(health_pb2.HealthCheckRequest(service=service), timeout=10)
+            assert next(states).status == health_pb2.HealthCheckResponse.NOT_SERVING
+            assert code(stub) == "OK"
+            assert next(states).status == health_pb2.HealthCheckResponse.SERVING
+
+
 def test_a_crash_takes_the_process_down() -> None:
     with greeter("--faults") as (server, address), grpc.insecure_channel(address) as channel:
         assert code(GreeterStub(channel), ("fault", "crash")) == "UNAVAILABLE"
         assert server.end() == 1
 
 
-@pytest.mark.parametrize("fault", ["nonsense", "error=NONSENSE", "error=OK", "delay=long"])
+@pytest.mark.parametrize("fault", ["nonsense", "error=NONSENSE", "error=OK", "delay=long", "unready"])
 def test_a_fault_that_is_none_is_refused_with_what_can_be_asked_for(fault: str) -> None:
     with greeter("--faults") as (_, address), grpc.insecure_channel(address) as channel:
         assert code(GreeterStub(channel), ("fault", fault)) == "INVALID_ARGUMENT"

@@ -18,6 +18,7 @@ from tests.processes import greeter, process
         ([], {"GRPC_MAX_CONNECTION_AGE": "-5s"}, "GRPC_MAX_CONNECTION_AGE is '-5s', not a duration"),
         ([], {"GRPC_MAX_CONNECTION_AGE": "0s"}, "GRPC_MAX_CONNECTION_AGE is '0s': too short"),
         ([], {"GRPC_MAX_CONNECTION_AGE_GRACE": "soon"}, "GRPC_MAX_CONNECTION_AGE_GRACE is 'soon'"),
+        ([], {"GRPC_PERMIT_KEEPALIVE_TIME": "0s"}, "GRPC_PERMIT_KEEPALIVE_TIME is '0s': too short"),
         (["--drain=soon"], {}, "--drain is 'soon', not a duration"),
         (["--address=8000"], {}, "--address is '8000'; give HOST:PORT"),
         (["--address=127.0.0.1:80000"], {}, "--address is '127.0.0.1:80000'; give HOST:PORT"),
