@@ -15,18 +15,8 @@ SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     # Only pods that say SERVING get calls (gRFC A17): a pod told to stop is left alone before it hangs up.
     "healthCheckConfig": {"serviceName": "helloworld.Greeter"},
-    "methodConfig": [
-        {
-            "name": [{"service": "helloworld.Greeter"}],
-            "retryPolicy": {  # gRFC A6; UNAVAILABLE alone: what never reached a handler, or a handler that says so
-                "maxAttempts": 3,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "1s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ],
+    # No retryPolicy: a connection that is lost ends its calls with UNAVAILABLE, also those that a handler has begun
+    # (gRFC A6). What never reached a server, gRPC sends again by itself.
 }
 
 
