@@ -1,0 +1,47 @@
+"""Waits until a server is ready: what a client's init container runs, so that all can be applied at once.
+
+A client that asks DNS for a headless Service before any of its pods is ready is told that there is no such name, and
+the cluster's DNS keeps that answer for half a minute. So this dials a ClusterIP of the same pods, whose name is there
+as soon as the Service is. It waits for so long and no longer: clients must be able to start while servers are down.
+"""
+
+import argparse
+import sys
+import time
+
+import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+from greeter_client.flags import seconds
+from greeter_client.stopping import stopped_by_signal
+from greeter_client.target import target
+
+PAUSE = 0.2  # seconds between two questions
+
+
+def main() -> int:
+    flags = argparse.ArgumentParser("greeter_client.wait", description="Wait until a server says SERVING.")
+    flags.add_argument("--target", type=target, required=True, help="of a ClusterIP: greeter-server-ready:8000 say")
+    flags.add_argument("--timeout", type=seconds, default="60s", metavar="TIME", help="at most (default %(default)s)")
+    arguments = flags.parse_args()
+    stop = stopped_by_signal()
+    end, said = time.monotonic() + arguments.timeout, "nothing"
+    options = [("grpc.max_reconnect_backoff_ms", 1000)]
+    with grpc.insecure_channel(arguments.target, options) as channel:
+        while time.monotonic() < end and not stop.is_set():
+            try:
+                status = HealthStub(channel).Check(HealthCheckRequest(), timeout=1).status
+                said = HealthCheckResponse.ServingStatus.Name(status)
+            except grpc.RpcError as error:
+                said = f"{error.code().name}: {error.details()}"
+            if said == "SERVING":
+                print(f"A server at {arguments.target} is ready", flush=True)
+                return 0
+            stop.wait(PAUSE)
+    print(f"No server at {arguments.target} was ready in {arguments.timeout:g}s (last: {said}); going on", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
