@@ -4,10 +4,12 @@ import json
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from compare.endpoints import ready
 from compare.job import job
@@ -32,6 +34,24 @@ def until(what: str, check: Callable[[], Any], timeout: float = TIMEOUT, every: 
     return answer
 
 
+def manifests(strategy: str, *files: str) -> list[dict[str, Any]]:
+    """The objects of a strategy's manifests, for a test to change; all files by default, in kubectl's order."""
+    directory = ROOT / strategy / "manifests"
+    paths = [directory / file for file in files] or sorted(directory.glob("*.yaml"))
+    return [obj for path in paths for obj in yaml.safe_load_all(path.read_text())]
+
+
+def deployment(objects: Iterable[dict[str, Any]], name: str = "greeter-server") -> dict[str, Any]:
+    """The Deployment of this name."""
+    return next(obj for obj in objects if (obj["kind"], obj["metadata"]["name"]) == ("Deployment", name))
+
+
+def pod_spec(objects: Iterable[dict[str, Any]], name: str = "greeter-server") -> dict[str, Any]:
+    """Of a Deployment's pods."""
+    spec: dict[str, Any] = deployment(objects, name)["spec"]["template"]["spec"]
+    return spec
+
+
 class Namespace:
     """One demo in a namespace of its own."""
 
@@ -44,6 +64,10 @@ class Namespace:
     def get(self, *args: str) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(self.kubectl("get", *args, "-o", "json"))
         return answer
+
+    def apply_objects(self, objects: Iterable[dict[str, Any]]) -> None:
+        """Apply them at once, and wait for nothing."""
+        self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
 
     def apply(self, manifests: Path) -> str:
         """Apply and wait until every Deployment is rolled out; return what the API server warned of."""
@@ -71,6 +95,17 @@ class Namespace:
         """Wait until only so many server pods are left, those that end included."""
         selector = "app.kubernetes.io/component=server"
         until(f"{left} pods", lambda: len(self.get("pods", "-l", selector)["items"]) == left)
+
+    def ask_for(self, fault: str, pod: str, lasting: str) -> None:
+        """Have the server at an address break, from a pod of the demo's own making that dials it without balancing."""
+        template = self.get("deployment", "greeter-client")["spec"]["template"]
+        [client] = template["spec"]["containers"]
+        client["args"] = [f"--target={pod}:8000", "--count=1", "--deadline=1s", "--warmup=1ms"]
+        client["args"] += [f"--metadata=fault={fault}", f"--metadata=fault-for={lasting}"]
+        spec = template["spec"] | {"restartPolicy": "Never", "initContainers": [], "volumes": []}
+        body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "fault"}, "spec": spec}
+        self.kubectl("create", "-f", "-", stdin=json.dumps(body))
+        until("the fault", lambda: self.get("pod", "fault")["status"].get("phase") in ("Succeeded", "Failed"))
 
     def measure(self, *args: str) -> "Measurement":
         """Start the demo's client as a Job: its own pod template, with these flags and --json after its own.
@@ -105,13 +140,15 @@ class Measurement:
             stdout=subprocess.PIPE,
             text=True,
         )
+        assert logs.stdout
         try:
+            first = logs.stdout.readline()  # it is followed by now: the log goes with the pod
             self._namespace.kubectl("delete", "pod", "-l", pod)
-            output, _ = logs.communicate(timeout=60)
+            rest, _ = logs.communicate(timeout=60)
         finally:
             logs.kill()
             logs.wait()
-        return self._read(output)
+        return self._read(first + rest)
 
     def _read(self, log: str) -> dict[str, Any]:
         # Not simply the last line: the runtime adds one of its own where the container goes while its log is followed.
