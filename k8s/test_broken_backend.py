@@ -11,8 +11,8 @@ from k8s.cluster import Namespace, manifests, pod_spec, until
 
 RATE = 20  # calls a second
 SERVERS = ("-l", "app.kubernetes.io/component=server")
-# Seconds for which calls fail: until the liveness probe has failed three times, 10 s apart, and the container has had its
-# 5 s of grace; or, of Envoy, until a health check has failed (interval and timeout). And a busy machine.
+# Seconds for which calls fail: until the liveness probe has failed three times, 10 s apart, and the container has had
+# its 5 s of grace; or, of Envoy, until a health check has failed (interval and timeout). And a busy machine.
 RESTARTED = 30 + 5 + 15
 ENDS = {"client_envoy": 3 + 7}
 
