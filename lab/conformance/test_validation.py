@@ -53,6 +53,16 @@ POD_ERRORS = [
         'spec.containers[0].volumeMounts[0].name: Not found: "none"',
     ),
     (
+        "spec.containers.0.volumeMounts",
+        [{"name": "none", "mountPath": "/data", "subPath": "a/../../x"}],
+        "spec.containers[0].volumeMounts.subPath: Invalid value: \"a/../../x\": must not contain '..'",
+    ),
+    (
+        "spec.containers.0.volumeMounts",
+        [{"name": "none", "mountPath": "/data", "subPathExpr": "/x"}],
+        'spec.containers[0].volumeMounts.subPathExpr: Invalid value: "/x": must be a relative path',
+    ),
+    (
         "spec.containers.0.readinessProbe",
         {"periodSeconds": 1},
         "spec.containers[0].readinessProbe: Required value: must specify a handler type",
@@ -66,6 +76,31 @@ POD_ERRORS = [
         "spec.volumes",
         [{"name": "v", "configMap": {"name": "c"}, "emptyDir": {}}],
         "spec.volumes[0].configMap: Forbidden: may not specify more than 1 volume type",
+    ),
+    (
+        "spec.volumes",
+        [{"name": "v", "configMap": {"name": "c", "items": [{"key": "k", "path": "../x"}]}}],
+        "spec.volumes[0].configMap.items[0].path: Invalid value: \"../x\": must not contain '..'",
+    ),
+    (
+        "spec.volumes",
+        [{"name": "v", "secret": {"secretName": "s", "items": [{"key": "k", "path": "/x"}]}}],
+        'spec.volumes[0].secret.items[0].path: Invalid value: "/x": must be a relative path',
+    ),
+    (
+        "spec.volumes",
+        [{"name": "v", "downwardAPI": {"items": [{"path": "..x", "fieldRef": {"fieldPath": "metadata.name"}}]}}],
+        "spec.volumes[0].downwardAPI.path: Invalid value: \"..x\": must not start with '..'",
+    ),
+    (
+        "spec.volumes",
+        [{"name": "v", "projected": {"sources": [{"secret": {"name": "s", "items": [{"key": "k", "path": "../x"}]}}]}}],
+        "spec.volumes[0].projected.sources[0].secret.items[0].path: Invalid value: \"../x\": must not contain '..'",
+    ),
+    (
+        "spec.volumes",
+        [{"name": "v", "configMap": {"name": "c", "items": [{"key": "k", "path": "k", "mode": 0o1000}]}}],
+        "spec.volumes[0].configMap.items[0].mode: Invalid value: 512: must be a number between 0 and 0777 (octal)",
     ),
 ]
 
@@ -109,6 +144,7 @@ WORKLOAD_ERRORS = [
     ("services", "spec.clusterIP", "nowhere", "must be a valid IP address"),
     ("services", "metadata.name", "1st", "a DNS-1035 label must consist of lower case alphanumeric characters"),
     ("configmaps", "data", {"a/b": "c"}, 'data[a/b]: Invalid value: "a/b": a valid config key must consist of'),
+    ("configmaps", "data", {"..a": "c"}, "data[..a]: Invalid value: \"..a\": must not start with '..'"),
 ]
 WHOLE = {
     "deployments": lambda: deployment("web", container(SLEEP)),

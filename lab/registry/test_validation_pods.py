@@ -2,10 +2,13 @@
 
 # ruff: noqa: E501 (a message stands in one line, as it is said)
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from lab.api.store import Object
-from lab.registry.test_validation import C, errors, pod
+from lab.registry.test_validation import C, deployment, errors, pod
 
 
 @pytest.mark.parametrize(
@@ -118,3 +121,108 @@ from lab.registry.test_validation import C, errors, pod
 )
 def test_pods(body: Object, error: str) -> None:
     assert errors("pods", body) == [error]
+
+
+UP = "must not contain '..'"
+RELATIVE = "must be a relative path"
+RESERVED = "must not start with '..'"
+
+
+@pytest.mark.parametrize("field", ["subPath", "subPathExpr"])
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        ("../x", [UP]),
+        ("a/../../x", [UP]),
+        ("..", [UP]),
+        ("/etc", [RELATIVE]),
+        ("/../etc", [RELATIVE, UP]),
+        ("..x/a..", []),
+        ("./a//b", []),
+    ],
+)
+def test_a_sub_path_that_leaves_its_volume_is_refused(field: str, path: str, wrong: list[str]) -> None:
+    body = pod({"volumeMounts": [{"name": "v", "mountPath": "/v", field: path}]}, volumes=[{"name": "v"}])
+    assert errors("pods", body) == [
+        f'spec.containers[0].volumeMounts.{field}: Invalid value: "{path}": {say}' for say in wrong
+    ]
+
+
+def test_a_sub_path_is_said_once() -> None:
+    mount = {"name": "v", "mountPath": "/v", "subPath": "a", "subPathExpr": "b"}
+    assert errors("pods", pod({"volumeMounts": [mount]}, volumes=[{"name": "v"}])) == [
+        'spec.containers[0].volumeMounts[0].subPathExpr: Invalid value: "b": subPathExpr and subPath are mutually exclusive'
+    ]
+
+
+def of_configmap(**item: Any) -> Object:
+    return {"configMap": {"name": "c", "items": [{"key": "k"} | item]}}
+
+
+def of_secret(**item: Any) -> Object:
+    return {"secret": {"secretName": "s", "items": [{"key": "k"} | item]}}
+
+
+def of_the_pod(**item: Any) -> Object:
+    return {"downwardAPI": {"items": [{"fieldRef": {"fieldPath": "metadata.name"}} | item]}}
+
+
+def projected(source: Object) -> Object:
+    if "secret" in source:
+        source["secret"]["name"] = source["secret"].pop("secretName")
+    return {"projected": {"sources": [{"configMap": {"name": "other"}}, source]}}
+
+
+VOLUMES = [
+    (of_configmap, "configMap.items[0]"),
+    (of_secret, "secret.items[0]"),
+    (of_the_pod, "downwardAPI"),
+    (lambda **item: projected(of_configmap(**item)), "projected.sources[1].configMap.items[0]"),
+    (lambda **item: projected(of_secret(**item)), "projected.sources[1].secret.items[0]"),
+    (lambda **item: projected(of_the_pod(**item)), "projected.sources[1].downwardAPI"),
+]
+
+
+@pytest.mark.parametrize(("volume", "at"), VOLUMES, ids=[at for _, at in VOLUMES])
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        ("../x", [UP]),
+        ("a/../../x", [UP]),
+        ("..", [UP, RESERVED]),
+        ("..data/x", [RESERVED]),
+        ("/etc/passwd", [RELATIVE]),
+        ("a/..b", []),
+    ],
+)
+def test_a_file_that_leaves_its_volume_is_refused(
+    volume: Callable[..., Object], at: str, path: str, wrong: list[str]
+) -> None:
+    body = pod(volumes=[{"name": "v"} | volume(path=path)])
+    assert errors("pods", body) == [f'spec.volumes[0].{at}.path: Invalid value: "{path}": {say}' for say in wrong]
+
+
+@pytest.mark.parametrize(("volume", "at"), VOLUMES, ids=[at for _, at in VOLUMES])
+def test_a_file_has_a_name_and_a_mode_of_permissions_alone(volume: Callable[..., Object], at: str) -> None:
+    assert errors("pods", pod(volumes=[{"name": "v"} | volume(path="", mode=0o4755)])) == [
+        f"spec.volumes[0].{at}.path: Required value",
+        f"spec.volumes[0].{at}.mode: Invalid value: 2541: must be a number between 0 and 0777 (octal), both inclusive",
+    ]
+
+
+def test_a_template_is_held_to_the_same() -> None:
+    body = deployment()
+    body["spec"]["template"]["spec"]["volumes"] = [{"name": "v"} | of_configmap(path="../x")]
+    assert errors("deployments", body) == [
+        f'spec.template.spec.volumes[0].configMap.items[0].path: Invalid value: "../x": {UP}'
+    ]
+
+
+@pytest.mark.parametrize("plural", ["configmaps", "secrets"])
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [("..", "must not be '..'"), (".", "must not be '.'"), ("..data", RESERVED), ("../x", "a valid config key must")],
+)
+def test_a_key_that_is_no_name_of_a_file_is_refused(plural: str, key: str, wrong: str) -> None:
+    (error,) = errors(plural, {"data": {key: ""}})
+    assert error.startswith(f'data[{key}]: Invalid value: "{key}": {wrong}')

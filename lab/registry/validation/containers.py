@@ -9,6 +9,7 @@ from lab.api import quantities
 from lab.api.store import Object
 from lab.registry.validation import fields
 from lab.registry.validation.fields import Errors
+from lab.registry.validation.volumes import validate_mounts
 
 CONTAINER, SIDECAR, SIMPLE_INIT = "container", "sidecar", "init container"  # the roles a container can have
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -41,7 +42,7 @@ def validate_container(container: Object, path: str, role: str, volumes: set[str
     errors += _resources(container["resources"], f"{path}.resources")
     errors += _ports(container.get("ports", []), f"{path}.ports")
     errors += [e for i, env in enumerate(container.get("env", [])) for e in _env(env, f"{path}.env[{i}]")]
-    errors += _mounts(container.get("volumeMounts", []), f"{path}.volumeMounts", volumes)
+    errors += validate_mounts(container.get("volumeMounts", []), f"{path}.volumeMounts", volumes)
     for field in (*PROBES, "lifecycle"):
         if field in container and role == SIMPLE_INIT:
             say = "may not be set for init containers without restartPolicy=Always"
@@ -102,21 +103,6 @@ def _env(env: Object, path: str) -> Errors:
     if path_given.partition("['")[0] not in DOWNWARD:
         say = f"error converting fieldPath: field label not supported: {path_given}"
         errors.append(fields.invalid(f"{at}.fieldRef.fieldPath", path_given, say))
-    return errors
-
-
-def _mounts(mounts: list[Object], path: str, volumes: set[str]) -> Errors:
-    errors: Errors = []
-    places: set[str] = set()
-    for i, mount in enumerate(mounts):
-        at = f"{path}[{i}]"
-        if mount["name"] not in volumes:
-            errors.append(fields.not_found(f"{at}.name", mount["name"]))
-        if not mount["mountPath"]:
-            errors.append(fields.required(f"{at}.mountPath"))
-        elif mount["mountPath"] in places:
-            errors.append(fields.invalid(f"{at}.mountPath", mount["mountPath"], "must be unique"))
-        places.add(mount["mountPath"])
     return errors
 
 

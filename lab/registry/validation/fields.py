@@ -130,11 +130,23 @@ def qualified_name(value: str) -> str | None:
 
 def config_key(value: str) -> str | None:
     """What is wrong with a key of a ConfigMap or Secret."""
-    if value == "." or value.startswith(".."):
-        return f"must not be '{value}'"
     say = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or"
     say += f" 'KEY_NAME',  or 'key-name', regex used for validation is '{_CONFIG_KEY}')"
-    return _checked(value, _CONFIG_KEY, 253, say)
+    if wrong := _checked(value, _CONFIG_KEY, 253, say):
+        return wrong
+    if value in (".", ".."):
+        return f"must not be '{value}'"
+    return "must not start with '..'" if value.startswith("..") else None
+
+
+def local_path(field: str, value: str, *, reserved: bool = False) -> Errors:
+    """What is wrong with a path that must lie below another; `reserved`: names that begin with `..` are taken there."""
+    wrong = ["must be a relative path"] if value.startswith("/") else []
+    if ".." in value.split("/"):
+        wrong.append("must not contain '..'")
+    if reserved and value.startswith("..") and not value.startswith("../"):
+        wrong.append("must not start with '..'")
+    return [invalid(field, value, say) for say in wrong]
 
 
 def env_name(value: str) -> str | None:

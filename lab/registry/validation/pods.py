@@ -1,18 +1,17 @@
 """Pods and pod templates (k8s.io/kubernetes/pkg/apis/core/validation)."""
 
 import copy
-from collections.abc import Iterable
 
 from lab.api.store import Object
 from lab.registry.validation import fields
 from lab.registry.validation.containers import CONTAINER, SIDECAR, SIMPLE_INIT, validate_container
 from lab.registry.validation.fields import Errors
+from lab.registry.validation.volumes import validate_volumes
 
 POLICIES = {
     "restartPolicy": ("Always", "OnFailure", "Never"),
     "dnsPolicy": ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"),
 }
-NAMED_SOURCES = {"configMap": "name", "secret": "secretName"}
 UPDATES = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
@@ -32,7 +31,7 @@ def validate_spec(spec: Object, path: str) -> Errors:
         if spec[field] not in supported
     ]
     volumes = spec.get("volumes", [])
-    errors += _volumes(volumes, f"{path}.volumes")
+    errors += validate_volumes(volumes, f"{path}.volumes")
     names = {volume["name"] for volume in volumes}
     grace = spec["terminationGracePeriodSeconds"]
     containers = spec["containers"]
@@ -61,26 +60,6 @@ def _fixed(pod: Object) -> Object:
     for container in spec["containers"] + spec.get("initContainers", []):
         container.pop("image", None)
     return spec  # type: ignore[no-any-return]
-
-
-def _volumes(volumes: Iterable[Object], path: str) -> Errors:
-    errors: Errors = []
-    seen: set[str] = set()
-    for i, volume in enumerate(volumes):
-        at, name = f"{path}[{i}]", volume["name"]
-        if not name:
-            errors.append(fields.required(f"{at}.name"))
-        elif wrong := fields.dns_label(name):
-            errors.append(fields.invalid(f"{at}.name", name, wrong))
-        elif name in seen:
-            errors.append(fields.duplicate(f"{at}.name", name))
-        seen.add(name)
-        sources = sorted(volume.keys() - {"name"}, key=lambda source: source != "emptyDir")
-        errors += [fields.forbidden(f"{at}.{s}", "may not specify more than 1 volume type") for s in sources[1:]]
-        for source, key in NAMED_SOURCES.items():
-            if source in sources and not volume[source].get(key):
-                errors.append(fields.required(f"{at}.{source}.{key}"))
-    return errors
 
 
 def _duplicate_names(spec: Object, path: str) -> Errors:
