@@ -6,7 +6,7 @@ import pytest
 
 from lab.conformance.api import Api, Object
 from lab.conformance.manifests import SLEEP, configmap, container, pod, python
-from lab.conformance.states import finished, phase, ready, restarts
+from lab.conformance.states import finished, phase, ready, restarts, waiting
 
 # Prints each file below the directory of argument 1 and its text, but for what belongs to the volume's own making.
 LIST = """
@@ -92,6 +92,37 @@ async def test_containers_share_an_empty_directory_and_it_outlives_them(api: Api
     await api.until_one(
         "pods", "web", lambda p: restarts(p, "writer") >= 1 and restarts(p) >= 1, "the reader has seen two writes"
     )
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("$(UP)/x", "unable to provision SubPath `../x`: must not contain '..'"),
+        ("$(SLASH)x", "error SubPath `/x` must not be an absolute path"),
+        ("$(NONE)/x", "missing value for NONE"),
+    ],
+)
+async def test_a_variable_cannot_lead_out_of_a_volume(api: Api, expression: str, message: str) -> None:
+    env = [{"name": "UP", "value": ".."}, {"name": "SLASH", "value": "/"}]
+    mount = {"name": "v", "mountPath": "/data", "subPathExpr": expression}
+    main = container(SLEEP, env=env, volumeMounts=[mount])
+    await api.create("pods", pod("web", main, volumes=[{"name": "v", "emptyDir": {}}]))
+    wrong = await api.until_one("pods", "web", lambda p: "message" in waiting(p), "is wrong")
+    assert waiting(wrong) == {"reason": "CreateContainerConfigError", "message": message}
+
+
+async def test_a_symlink_cannot_lead_out_of_a_volume(api: Api) -> None:
+    links = container(
+        python("import os, sys; os.symlink(*sys.argv[1:])", "/usr", "/data/out"),
+        "links",
+        volumeMounts=[{"name": "v", "mountPath": "/data"}],
+    )
+    main = container(SLEEP, volumeMounts=[{"name": "v", "mountPath": "/data", "subPath": "out"}])
+    volumes = [{"name": "v", "emptyDir": {}}]
+    await api.create("pods", pod("web", main, volumes=volumes, initContainers=[links]))
+    wrong = await api.until_one("pods", "web", lambda p: "message" in waiting(p), "is wrong")
+    says = 'failed to prepare subPath for volumeMount "v" of container "main"'
+    assert waiting(wrong) == {"reason": "CreateContainerConfigError", "message": says}
 
 
 async def test_a_pod_waits_for_the_volume_it_names_and_events_tell(api: Api) -> None:

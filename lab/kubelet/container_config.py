@@ -12,7 +12,7 @@ import yaml
 from lab.api.store import Object
 from lab.kubelet import environment
 from lab.kubelet.environment import expand
-from lab.kubelet.mounts import Mounts
+from lab.kubelet.mounts import Mounts, own
 from lab.kubelet.node import Node
 from lab.loopback import Loopback
 from lab.runtime import images
@@ -68,16 +68,17 @@ def generate(node: Node, pod: Object, container: Object, network: PodNetwork) ->
     if image.runs_envoy(argv):
         argv = loopback.envoy(argv)
 
-    home = node.directory(pod) / container["name"]
-    temporary = mounts.paths.get("/tmp", home / "tmp")  # noqa: S108 (a container's own, not the machine's)
-    temporary.mkdir(parents=True, exist_ok=True)
+    directory = own(node.directory(pod), container)
+    home, temporary = directory / "home", mounts.paths.get("/tmp", directory / "tmp")  # noqa: S108 (not the machine's)
+    for made in (home, temporary):
+        made.mkdir(parents=True, exist_ok=True)
     env = {**host_environment(), **image.env}
     env |= {
         "HOSTNAME": pod["spec"].get("hostname") or pod["metadata"]["name"],
         "HOME": str(home),
         "TMPDIR": str(temporary),
     }
-    env |= _kubeconfig(node, pod)
+    env |= _kubeconfig(node, pod, directory)
     env |= {name: loopback.word(value) for name, value in variables.items()}
     return ContainerConfig(argv, env, _workdir(container, mounts, image), loopback, mounts)
 
@@ -90,7 +91,7 @@ def _workdir(container: Object, mounts: Mounts, image: images.Image) -> Path:
     return Path(wanted) if wanted and Path(wanted).is_dir() else image.workdir
 
 
-def _kubeconfig(node: Node, pod: Object) -> dict[str, str]:
+def _kubeconfig(node: Node, pod: Object, directory: Path) -> dict[str, str]:
     """How the pod finds the API, in the place of a service account's files: a kubeconfig with its own namespace."""
     meta, spec = pod["metadata"], pod["spec"]
     account = node.store.find("serviceaccounts", meta["namespace"], spec.get("serviceAccountName", "default")) or {}
@@ -99,7 +100,7 @@ def _kubeconfig(node: Node, pod: Object) -> dict[str, str]:
     config = yaml.safe_load(node.kubeconfig.read_text())
     for context in config["contexts"]:
         context["context"]["namespace"] = meta["namespace"]
-    path = node.directory(pod) / "kubeconfig"
+    path = directory / "kubeconfig"
     path.touch(mode=0o600)
     path.write_text(yaml.safe_dump(config))
     return {"KUBECONFIG": str(path)}

@@ -184,6 +184,22 @@ async def test_a_missing_volume_is_said_and_waited_for(lab: PodLab) -> None:
     await lab.logged("hello")
 
 
+async def test_what_the_user_names_does_not_get_in_the_way_of_the_labs_own_files(lab: PodLab) -> None:
+    names = ["kubeconfig", "volumes", "containers", "home", "tmp"]
+    lab.config_map("words", greeting="hello")
+    volumes = [{"name": name, "configMap": {"name": "words"}} for name in names]
+    mounts = [{"name": name, "mountPath": f"/etc/{name}"} for name in names]
+    script = "touch $HOME/own $TMPDIR/own; ls /etc/tmp /etc/home; test -f $KUBECONFIG"
+    lab.create(
+        containers=[container(name, ["sh", "-c", script], volumeMounts=mounts) for name in names],
+        volumes=volumes,
+        restartPolicy="Never",
+    )
+    await lab.phase("Succeeded")
+    for name in names:
+        assert lab.log(name).split()[1::2] == ["greeting", "greeting"]
+
+
 async def test_an_updated_configmap_is_seen_by_a_running_container(lab: PodLab) -> None:
     lab.config_map("words", greeting="hello")
     volumes = [{"name": "config", "configMap": {"name": "words"}}]

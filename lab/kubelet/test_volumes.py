@@ -1,6 +1,7 @@
 """Volumes as files: their contents, modes and paths, updates that are seen all at once, and what is missing."""
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from lab.api.store import Object, Store
 from lab.kubelet import volumes
+from lab.kubelet.environment import ConfigError
 from lab.kubelet.mounts import Mounts
 from lab.kubelet.volumes import MountError
 
@@ -49,6 +51,7 @@ def contents(directory: Path) -> dict[str, bytes]:
     return found
 
 
+SETUP = 'MountVolume.SetUp failed for volume "v" : '
 CONFIG = {"configMap": {"name": "settings", "defaultMode": 0o644}}
 
 
@@ -110,6 +113,120 @@ def test_a_subpath_is_one_file_or_directory_of_the_volume(store: Store, tmp_path
     assert made.paths["/data"].parts[-2:] == ("of", "p")
 
 
+@pytest.mark.parametrize("within", ["subPath", "subPathExpr"])
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("../../x", "unable to provision SubPath `../../x`: must not contain '..'"),
+        ("a/../../../x", "unable to provision SubPath `a/../../../x`: must not contain '..'"),
+        ("{tmp}/x", "error SubPath `{tmp}/x` must not be an absolute path"),
+    ],
+)
+def test_a_sub_path_cannot_leave_its_volume(store: Store, tmp_path: Path, within: str, path: str, message: str) -> None:
+    path, message = path.format(tmp=tmp_path), message.format(tmp=tmp_path)
+    scratch: Object = {"name": "scratch", "emptyDir": {}}
+    with pytest.raises(ConfigError) as caught:
+        mounted(store, tmp_path / "pod", scratch, mounts=[{"name": "scratch", "mountPath": "/data", within: path}])
+    assert str(caught.value) == message
+    assert list(tmp_path.rglob("x")) == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("$(UP)/x", "unable to provision SubPath `../../x`: must not contain '..'"),
+        ("$(ROOT)/x", "error SubPath `/etc/x` must not be an absolute path"),
+        ("$(NONE)/$(EMPTY)/$(NAME)", "missing value for EMPTY, NONE"),
+    ],
+)
+def test_a_sub_path_cannot_leave_its_volume_by_a_variable(
+    store: Store, tmp_path: Path, expression: str, message: str
+) -> None:
+    owner = pod(
+        {"name": "scratch", "emptyDir": {}},
+        volumeMounts=[{"name": "scratch", "mountPath": "/data", "subPathExpr": expression}],
+    )
+    with pytest.raises(ConfigError) as caught:
+        Mounts(
+            owner, owner["spec"]["containers"][0], tmp_path, {"UP": "../..", "ROOT": "/etc", "EMPTY": "", "NAME": "p"}
+        )
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("target", ["", "new"])
+def test_a_sub_path_cannot_leave_its_volume_by_a_symlink(store: Store, tmp_path: Path, target: str) -> None:
+    scratch: Object = {"name": "scratch", "emptyDir": {}}
+    at = mounted(store, tmp_path / "pod", scratch).paths["/scratch"]
+    mounts = [{"name": "scratch", "mountPath": "/data", "subPath": "out/deeper"}]
+    (at / "inside").mkdir()
+    (at / "out").symlink_to("inside")
+    assert mounted(store, tmp_path / "pod", scratch, mounts=mounts).paths["/data"].is_dir()
+    (at / "out").unlink()
+    (tmp_path / "home").mkdir()
+    (at / "out").symlink_to(tmp_path / "home" / target)
+    with pytest.raises(MountError, match=r'^failed to prepare subPath for volumeMount "scratch" of container "app"$'):
+        mounted(store, tmp_path / "pod", scratch, mounts=mounts)
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+def of_the_pod(path: str) -> Object:
+    return {"items": [{"path": path, "fieldRef": {"fieldPath": "metadata.name"}}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        ("../../x", "must not contain '..': ../../x"),
+        ("a/../../../x", "must not contain '..': a/../../../x"),
+        ("{tmp}/x", "must be relative path: {tmp}/x"),
+        ("..data/x", "must not start with '..': ..data/x"),
+        ("", 'must not be empty: ""'),
+    ],
+)
+@pytest.mark.parametrize(
+    "volume",
+    [
+        lambda path: CONFIG | {"configMap": CONFIG["configMap"] | {"items": [{"key": "a.txt", "path": path}]}},
+        lambda path: {
+            "secret": {"secretName": "keys", "items": [{"key": "tls.key", "path": path}], "defaultMode": 384}
+        },
+        lambda path: {"downwardAPI": {"defaultMode": 420} | of_the_pod(path)},
+        lambda path: {"projected": {"sources": [{"downwardAPI": of_the_pod(path)}], "defaultMode": 420}},
+    ],
+    ids=["configMap", "secret", "downwardAPI", "projected"],
+)
+def test_a_file_cannot_leave_its_volume(
+    store: Store, tmp_path: Path, volume: Callable[[str], Object], path: str, wrong: str
+) -> None:
+    with pytest.raises(MountError) as caught:
+        mounted(store, tmp_path / "pod", {"name": "v"} | volume(path.format(tmp=tmp_path)))
+    assert str(caught.value) == SETUP + "invalid path: " + wrong.format(tmp=tmp_path)
+    assert list(tmp_path.rglob("x")) == []
+
+
+@pytest.mark.parametrize("key", ["..", "../x", "..data", "{tmp}/x"])
+def test_a_key_cannot_leave_its_volume(store: Store, tmp_path: Path, key: str) -> None:
+    store.create(
+        "configmaps", {"metadata": {"namespace": "shop", "name": "odd"}, "data": {key.format(tmp=tmp_path): "x"}}
+    )
+    with pytest.raises(MountError, match="invalid path: must "):
+        mounted(store, tmp_path / "pod", {"name": "v", "configMap": {"name": "odd", "defaultMode": 0o644}})
+
+
+def test_paths_are_cleaned(store: Store, tmp_path: Path) -> None:
+    items = [{"key": "a.txt", "path": "./sub//./a"}, {"key": "b.txt", "path": "b/"}]
+    volume = {"name": "config", "configMap": {"name": "settings", "items": items, "defaultMode": 0o644}}
+    at = mounted(store, tmp_path, volume).paths["/config"]
+    assert contents(at) == {"sub/a": b"ONE", "b": b"two"}
+
+
+@pytest.mark.parametrize("paths", [("a", "a/b"), ("a/b", "a"), (".", "a")])
+def test_paths_that_cannot_be_side_by_side_are_an_error(store: Store, tmp_path: Path, paths: tuple[str, str]) -> None:
+    items = [{"key": key, "path": path} for key, path in zip(("a.txt", "b.txt"), paths, strict=True)]
+    with pytest.raises(MountError, match=r'MountVolume.SetUp failed for volume "v" : .* (directory|exists)'):
+        mounted(store, tmp_path, {"name": "v", "configMap": {"name": "settings", "items": items, "defaultMode": 420}})
+
+
 def test_an_update_replaces_all_files_at_once(store: Store, tmp_path: Path) -> None:
     at = mounted(store, tmp_path, {"name": "config"} | CONFIG).paths["/config"]
     before = (at / "..data").resolve()
@@ -131,9 +248,6 @@ def test_nothing_is_touched_where_nothing_changed(store: Store, tmp_path: Path) 
     before = (at / "..data").resolve()
     mounted(store, tmp_path, {"name": "config"} | CONFIG)
     assert (at / "..data").resolve() == before
-
-
-SETUP = 'MountVolume.SetUp failed for volume "v" : '
 
 
 @pytest.mark.parametrize(

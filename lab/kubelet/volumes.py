@@ -6,6 +6,7 @@ their AtomicWriter.
 
 import base64
 import os
+import posixpath
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -37,10 +38,10 @@ def files(store: Store, pod: Object, volume: Object, capacity: Mapping[str, str]
         return None
     try:
         if "projected" in volume:
-            return _projected(store, pod, volume["projected"], capacity)
+            return _checked(_projected(store, pod, volume["projected"], capacity))
         for kind in ("configMap", "secret", "downwardAPI"):
             if kind in volume:
-                return _source(store, pod, kind, volume[kind], volume[kind]["defaultMode"], capacity)
+                return _checked(_source(store, pod, kind, volume[kind], volume[kind]["defaultMode"], capacity))
     except MountError as error:
         raise MountError(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}') from None
     kinds = ", ".join(volume.keys() - {"name"})
@@ -81,6 +82,20 @@ def _source(
         case "downwardAPI":
             return {i["path"]: File(_downward(pod, i, capacity), i.get("mode", mode)) for i in spec.get("items", [])}
     raise MountError(f"the lab has no {kind} in projected volumes; pods find the API by KUBECONFIG")
+
+
+def _checked(found: dict[str, File]) -> dict[str, File]:
+    """The files by paths that stay in their volume, as AtomicWriter makes sure of, though validation has done so."""
+    for path in found:
+        if not path:
+            raise MountError(f'invalid path: must not be empty: "{path}"')
+        if path.startswith("/"):
+            raise MountError(f"invalid path: must be relative path: {path}")
+        if ".." in path.split("/"):
+            raise MountError(f"invalid path: must not contain '..': {path}")
+        if path.startswith(".."):
+            raise MountError(f"invalid path: must not start with '..': {path}")
+    return {posixpath.normpath(path): file for path, file in found.items()}
 
 
 def _find(store: Store, pod: Object, resource: str, kind: str, name: str, spec: Object) -> Object:
