@@ -95,8 +95,8 @@ class Loopback:
 
     def _pattern(self, *own: str) -> re.Pattern[str]:
         patterns = [ADDRESS % re.escape(self.pod_ip), DNS_TARGET, *own]
-        if self.mounts:
-            paths = "|".join(re.escape(path.rstrip("/")) for path in sorted(self.mounts, key=len, reverse=True))
+        if mounts := [path.rstrip("/") for path in sorted(self.mounts, key=len, reverse=True) if path != "/"]:
+            paths = "|".join(map(re.escape, mounts))
             patterns.append(rf"(?:(?<![\w./-])|(?<=://))(?P<path>{paths})(?![\w.-])")
         return re.compile("|".join(patterns), re.VERBOSE)
 

@@ -116,6 +116,12 @@ def test_mounted_paths_become_those_of_the_pods_directory(text: str, expected: s
     assert LOOPBACK.word(text) == expected
 
 
+def test_a_mount_of_everything_is_left_alone() -> None:
+    loopback = Loopback(IP, DNS, {"/": TMP, "/data": CONFIG})
+    assert loopback.word("cp -r /data /etc/x .") == f"cp -r {CONFIG} /etc/x ."
+    assert Loopback(IP, DNS, {"/": TMP}).word("ls /") == "ls /"
+
+
 def test_a_container_without_mounts_is_adapted_too() -> None:
     assert Loopback(IP, DNS, {}).word("cat /etc/envoy/x localhost:1024") == f"cat /etc/envoy/x {IP}:1024"
 

@@ -69,6 +69,13 @@ async def test_a_restart_leaves_the_pod_its_address_and_the_other_container_alon
     assert status_of(after, "fails")["containerID"] != status_of(before, "fails")["containerID"]
 
 
+async def test_a_container_without_a_command_runs_its_images(api: Api) -> None:
+    main = {key: value for key, value in container([]).items() if key != "command"}
+    await api.create("pods", pod("web", main, restartPolicy="Never"))
+    done = await api.until_one("pods", "web", finished, "is finished")
+    assert (phase(done), terminated(done)["exitCode"]) == ("Succeeded", 0)  # Python, with nothing to read
+
+
 async def test_a_command_that_does_not_exist_is_an_error_of_its_start(api: Api) -> None:
     await api.create("pods", pod("web", container(["no-such-command"]), restartPolicy="Never"))
     failed = await api.until_one("pods", "web", finished, "is finished")

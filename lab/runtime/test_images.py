@@ -15,21 +15,49 @@ def test_the_projects_image_is_this_python(name: str) -> None:
     image = images.find(name)
     assert image.env["PATH"].startswith(str(Path(sys.executable).parent) + ":")
     assert image.command_line(["python", "-m", "x"], ["--y"]) == ["python", "-m", "x", "--y"]
-    assert image.command_line([], []) == []
+    assert image.command_line([], ["python", "-m", "x"]) == ["python", "-m", "x"]
+    assert image.command_line([], []) == ["python3"]
+    assert image.resolve(["python"], {}) == ["python"]
     assert not image.runs_envoy(["python"])
 
 
-@pytest.mark.parametrize("name", ["envoyproxy/envoy:v1.40.0", "docker.io/envoyproxy/envoy:distroless-v1.40-latest"])
-def test_envoys_image_is_the_wheels_binary(name: str) -> None:
+ENVOYS = ["envoyproxy/envoy:v1.40.0", "docker.io/envoyproxy/envoy:distroless-v1.40-latest"]
+DEFAULT = ["envoy", "-c", "/etc/envoy/envoy.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("command", "args", "expected"),
+    [
+        ([], [], DEFAULT),
+        ([], ["envoy", "-l", "info"], ["envoy", "-l", "info"]),
+        ([], ["-c", "x.yaml"], ["envoy", "-c", "x.yaml"]),
+        (["envoy"], [], ["envoy"]),
+        (["/usr/local/bin/envoy"], ["-c", "x.yaml"], ["envoy", "-c", "x.yaml"]),
+        (["/docker-entrypoint.sh"], ["-c", "x.yaml"], ["envoy", "-c", "x.yaml"]),
+    ],
+)
+@pytest.mark.parametrize("name", ENVOYS)
+def test_envoys_image_is_the_wheels_binary(name: str, command: list[str], args: list[str], expected: list[str]) -> None:
     image = images.find(name)
-    program = image.command_line([], ["-c", "x.yaml"])[0]
-    assert os.access(program, os.X_OK)
-    for command, args in [([], ["envoy"]), (["envoy"], []), (["/usr/local/bin/envoy"], [])]:
-        assert image.command_line(command, args) == [program]
-    assert image.command_line([], []) == [program, "-c", "/etc/envoy/envoy.yaml"]
-    assert image.runs_envoy([program, "-c", "x.yaml"])
-    assert image.command_line(["sh"], ["-c", "envoy"]) == ["sh", "-c", "envoy"]
-    assert not image.runs_envoy(["sh", "-c", "envoy"])
+    argv = image.resolve(image.command_line(command, args), {})
+    assert os.access(argv[0], os.X_OK)
+    assert argv == [image.programs["envoy"], *expected[1:]]
+    assert image.runs_envoy(argv)
+
+
+@pytest.mark.parametrize("argv", [["sh", "-c", "envoy"], ["/docker-entrypoint.sh", "sh", "-c", "envoy"]])
+def test_envoys_image_runs_other_programs_too(argv: list[str]) -> None:
+    image = images.find(ENVOYS[0])
+    resolved = image.resolve(argv, {"loglevel": "debug"})
+    assert resolved == ["sh", "-c", "envoy"]
+    assert not image.runs_envoy(resolved)
+
+
+def test_envoys_entrypoint_heeds_its_variable() -> None:
+    image = images.find(ENVOYS[0])
+    argv = image.resolve(image.command_line([], []), {"loglevel": "debug"})
+    assert argv[1:] == [*DEFAULT[1:], "--log-level", "debug"]
+    assert image.resolve(["envoy"], {"loglevel": "debug"}) == [image.programs["envoy"]]
 
 
 @pytest.mark.parametrize(
