@@ -13,8 +13,9 @@ demo: $(VENV)/ready ## every strategy measured side by side, no cluster needed: 
 
 lab: $(VENV)/ready ## a shell with a Kubernetes of processes around it: kubectl works, no Docker, no root
 	@command -v kubectl >/dev/null || { echo "lab: kubectl is not on PATH; install it: https://kubernetes.io/docs/tasks/tools/"; exit 2; }
-	@echo "kubectl in this shell talks to a lab of its own, which exit ends. Try: kubectl apply -f clusterip/manifests"
-	@$(VENV)/bin/python -m lab run -- $${SHELL:-bash}
+	@echo "A bash without your rc files, so that nothing in them names another cluster: kubectl in it talks to a lab of its own,"
+	@echo "which exit ends. Try: kubectl apply -f clusterip/manifests"
+	@$(VENV)/bin/python -m lab shell
 
 test: $(VENV)/ready ## every test that needs no cluster (tox -e k8s is the rest)
 	$(VENV)/bin/tox run

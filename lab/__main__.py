@@ -1,8 +1,9 @@
-"""`python -m lab up` runs a lab until Ctrl-C; `python -m lab run -- COMMAND …` runs one around a command."""
+"""`python -m lab up` runs a lab until Ctrl-C; `run -- COMMAND …` runs one around a command, `shell` around a bash."""
 
 import argparse
 import asyncio
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -10,6 +11,7 @@ from typing import NoReturn
 
 from lab.api.errors import LabError
 from lab.cluster import cluster
+from lab.shell import BASH, environment
 
 FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -23,11 +25,13 @@ class Parser(argparse.ArgumentParser):
 
 def main() -> int:
     parser = Parser(prog="python -m lab", description=__doc__)
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="up|run")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="up|run|shell")
     up_parser = verbs.add_parser("up", help="run a lab until Ctrl-C, and print its KUBECONFIG")
     run_parser = verbs.add_parser("run", help="run a command in a lab of its own, as in: lab run -- kubectl get nodes")
     run_parser.add_argument("command", nargs="+", metavar="COMMAND", help="finds the lab by KUBECONFIG")
-    for verb in (up_parser, run_parser):
+    shell_parser = verbs.add_parser("shell", help="run a bash in a lab of its own, which reads no rc file of yours")
+    shell_parser.set_defaults(command=BASH)
+    for verb in (up_parser, run_parser, shell_parser):
         verb.add_argument("--dns-ttl", type=_seconds, default=30, metavar="SECONDS", help=TTL_HELP)
     arguments = parser.parse_args()
     try:
@@ -54,7 +58,7 @@ async def _up(dns_ttl: int) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     async with cluster(dns_ttl) as kubeconfig:
-        print(f"export KUBECONFIG={kubeconfig}", flush=True)
+        print(f"export KUBECONFIG={shlex.quote(str(kubeconfig))}", flush=True)
         print("lab: running until Ctrl-C", file=sys.stderr)
         await stop.wait()
         loop.remove_signal_handler(signal.SIGINT)  # a second Ctrl-C need not wait for anything
@@ -66,11 +70,10 @@ async def _run(command: list[str], dns_ttl: int) -> int:
     program = shutil.which(command[0])
     if program is None:
         raise LabError(
-            f"cannot run {command[0]}: there is no such program on PATH; install it, or name another after --"
+            f"cannot run {command[0]}: there is no such program on PATH; install it, or try: lab run -- ANOTHER"
         )
     async with cluster(dns_ttl) as kubeconfig:
-        environment = os.environ | {"KUBECONFIG": str(kubeconfig)}
-        process = await asyncio.create_subprocess_exec(program, *command[1:], env=environment)
+        process = await asyncio.create_subprocess_exec(program, *command[1:], env=environment(kubeconfig))
         loop = asyncio.get_running_loop()
         for number in FORWARDED:
             loop.add_signal_handler(number, process.send_signal, number)

@@ -37,7 +37,7 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
 
 async def said(process: Process) -> tuple[str, str, int | None]:
     out, err = await asyncio.wait_for(process.communicate(), 20)
-    return out.decode(), err.decode(), process.returncode
+    return out.decode(), (err or b"").decode(), process.returncode
 
 
 async def kubeconfig_of(process: Process) -> Path:
@@ -101,6 +101,16 @@ async def test_up_ends_and_leaves_nothing(lab: Lab, tmp_path: Path, number: sign
     assert os.listdir(tmp_path) == []
 
 
+async def test_up_prints_what_a_shell_can_run_as_it_is(lab: Lab, tmp_path: Path) -> None:
+    place = tmp_path / "user's files"
+    place.mkdir()
+    process = await lab("up", XDG_RUNTIME_DIR=str(place))
+    assert process.stdout
+    line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+    shell = await asyncio.create_subprocess_exec("sh", "-c", f'{line}cat "$KUBECONFIG"', stdout=PIPE)
+    assert "current-context: lab\n" in (await said(shell))[0]
+
+
 async def test_what_a_killed_lab_leaves_goes_at_the_next_start_and_a_living_one_is_let_be(
     lab: Lab, tmp_path: Path
 ) -> None:
@@ -119,8 +129,8 @@ async def test_what_a_killed_lab_leaves_goes_at_the_next_start_and_a_living_one_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: up|run"),
-        (["dwon"], "argument up|run: invalid choice: 'dwon' (choose from 'up', 'run')"),
+        ([], "the following arguments are required: up|run|shell"),
+        (["dwon"], "argument up|run|shell: invalid choice: 'dwon' (choose from 'up', 'run', 'shell')"),
         (["up", "--nope"], "unrecognized arguments: --nope"),
         (["up", "--dns-ttl", "x"], "argument --dns-ttl: 'x' is no number of seconds, such as 5"),
         (["up", "--dns-ttl", "-1"], "argument --dns-ttl: '-1' is no number of seconds, such as 5"),
@@ -132,5 +142,5 @@ async def test_a_wrong_flag_is_said_in_one_line(lab: Lab, arguments: list[str], 
 
 
 async def test_a_command_that_there_is_not_is_said_in_one_line(lab: Lab) -> None:
-    expected = "lab: cannot run kubctl: there is no such program on PATH; install it, or name another after --\n"
+    expected = "lab: cannot run kubctl: there is no such program on PATH; install it, or try: lab run -- ANOTHER\n"
     assert await said(await lab("run", "--", "kubctl", "get", "pods")) == ("", expected, 2)
