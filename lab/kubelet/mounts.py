@@ -4,6 +4,7 @@ A ConfigMap, Secret or the like is written for each container that mounts it, be
 container's own paths and addresses. An emptyDir is one directory for all.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -50,11 +51,14 @@ class Mounts:
                     raise MountError(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}') from error
         for mount in self._mounts:
             path, name = self.paths[_mount_path(mount)], mount["name"]
-            if not path.resolve().is_relative_to(self._directories[name].resolve()):  # by a symlink in the volume
-                of = f'volumeMount "{name}" of container "{self._container["name"]}"'
-                raise MountError(f"failed to prepare subPath for {of}")
+            of = f'volumeMount "{name}" of container "{self._container["name"]}"'
+            if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self._directories[name])):
+                raise MountError(f"failed to prepare subPath for {of}")  # it is, or lies behind, a symlink
             if name in empty and not path.exists():  # a subPath of an emptyDir is a directory that the kubelet makes
-                path.mkdir(parents=True)
+                try:
+                    path.mkdir(parents=True)
+                except OSError as error:
+                    raise MountError(f"failed to create subPath directory for {of}") from error
 
 
 def _mount_path(mount: Object) -> str:

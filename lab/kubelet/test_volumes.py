@@ -169,6 +169,28 @@ def test_a_sub_path_cannot_leave_its_volume_by_a_symlink(store: Store, tmp_path:
     assert list((tmp_path / "home").iterdir()) == []
 
 
+@pytest.mark.parametrize("end", ["file", "loop"])
+def test_a_sub_path_that_cannot_be_made_is_an_error(store: Store, tmp_path: Path, end: str) -> None:
+    scratch: Object = {"name": "scratch", "emptyDir": {}}
+    at = mounted(store, tmp_path, scratch).paths["/scratch"]
+    (at / "file").touch()
+    (at / "loop").symlink_to("loop")
+    mounts = [{"name": "scratch", "mountPath": "/data", "subPath": f"{end}/x"}]
+    with pytest.raises(MountError, match=r'subPath.* for volumeMount "scratch" of container "app"$'):
+        mounted(store, tmp_path, scratch, mounts=mounts)
+
+
+def test_an_update_removes_nothing_outside(store: Store, tmp_path: Path) -> None:
+    at = mounted(store, tmp_path / "pod", {"name": "config"} | CONFIG).paths["/config"]
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/kept").touch()
+    (at / "..data").unlink()
+    (at / "..data").symlink_to(tmp_path / "home")
+    mounted(store, tmp_path / "pod", {"name": "config"} | CONFIG)
+    assert contents(at) == {"a.txt": b"ONE", "b.txt": b"two", "c.bin": b"\xff\x00"}
+    assert (tmp_path / "home/kept").exists()
+
+
 def of_the_pod(path: str) -> Object:
     return {"items": [{"path": path, "fieldRef": {"fieldPath": "metadata.name"}}]}
 

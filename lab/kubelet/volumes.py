@@ -141,7 +141,7 @@ def write(directory: Path, wanted: Mapping[str, File], adapt: Callable[[str], st
         target.write_bytes(file.content)
         target.chmod(file.mode)
     new.mkdir(parents=True, exist_ok=True)
-    old = data.resolve() if data.exists() else None
+    old = directory / data.readlink().name if data.is_symlink() else None  # in here, wherever a program has moved it
     (directory / "..data_tmp").symlink_to(new.name)
     os.replace(directory / "..data_tmp", data)
     tops = {path.split("/")[0] for path in wanted}
@@ -152,7 +152,7 @@ def write(directory: Path, wanted: Mapping[str, File], adapt: Callable[[str], st
         if entry.name not in tops and not entry.name.startswith(".."):
             entry.unlink()
     if old:
-        shutil.rmtree(old)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _adapted(content: bytes, adapt: Callable[[str], str]) -> bytes:
