@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PREFIX, LOCK = "lab-", "lock"
+# Whatever has this lock file in it, and no holder, is removed: nobody else may call theirs so.
+PREFIX, LOCK = "lab-", "lab.grpc-kubernetes-load-balancing.lock"
 
 
 @contextmanager

@@ -126,6 +126,13 @@ async def test_what_a_killed_lab_leaves_goes_at_the_next_start_and_a_living_one_
     assert os.listdir(tmp_path) == [alive.parent.name]
 
 
+async def test_a_directory_that_only_looks_like_a_labs_is_let_be(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "lab-notes").mkdir()
+    (tmp_path / "lab-notes/lock").touch()
+    await said(await lab("run", "--", "true"))
+    assert os.listdir(tmp_path) == ["lab-notes"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
