@@ -42,16 +42,12 @@ class Image:
         return [*self.entrypoint, *(args or self.cmd)]
 
     def resolve(self, argv: list[str], env: Mapping[str, str]) -> list[str]:
-        """The command line with this machine's programs; what Envoy's entrypoint does has been done."""
-        if self.is_envoy and argv[0] == ENVOY_ENTRYPOINT and len(argv) > 1:
+        """The command line by this machine's programs, with what the official Envoy's entrypoint makes of it."""
+        if argv[0] == ENVOY_ENTRYPOINT in self.entrypoint and len(argv) > 1:
             argv = argv[1:] if not argv[1].startswith("-") else ["envoy", *argv[1:]]
             if argv[0] == "envoy" and env.get("loglevel"):
                 argv = [*argv, "--log-level", env["loglevel"]]
         return [self.programs.get(argv[0], argv[0]), *argv[1:]]
-
-    @property
-    def is_envoy(self) -> bool:
-        return bool(self.programs)
 
     def runs_envoy(self, argv: list[str]) -> bool:
         """Whether this command line is Envoy's itself, not a shell's."""
