@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.shell import BASH, PROMPT
+
 # Runs its arguments with the terminal that is its stdin as their own.
 ON_TERMINAL = """
 import fcntl, os, sys, termios
@@ -87,7 +89,7 @@ async def test_the_labs_shell_is_the_labs_whatever_the_users_files_say(hostile: 
     assert "node/lab" in lines, shown
     answers = lines.index("node/lab") - 1
     assert lines[answers : answers + 4] == ["lab", "node/lab", os.getcwd(), "file"], shown
-    assert f"(lab) {os.getcwd()}" in shown
+    assert PROMPT.partition("\\")[0] + os.getcwd() in shown
     assert "mine>" not in shown
 
 
@@ -131,5 +133,5 @@ async def test_a_machine_without_bash_is_told_so(hostile: dict[str, str], tmp_pa
         *LAB, "shell", stderr=asyncio.subprocess.PIPE, env=hostile | {"PATH": str(tmp_path)}
     )
     _, err = await asyncio.wait_for(process.communicate(), 20)
-    expected = "lab: cannot run bash: there is no such program on PATH; install it, or try: lab run -- ANOTHER\n"
+    expected = f"lab: cannot run {BASH[0]}: there is no such program on PATH; install it, or try: lab run -- ANOTHER\n"
     assert (err.decode(), process.returncode) == (expected, 2)
