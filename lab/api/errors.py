@@ -11,7 +11,10 @@ class LabError(Exception):
 
 
 class StatusError(Exception):
-    """An API call that failed; `status()` is what goes over the wire."""
+    """An API call that failed; `status()` is what goes over the wire.
+
+    It always has `details`, if empty: kubectl reads them without asking whether they are there.
+    """
 
     code = 500
     reason = "InternalError"
@@ -19,21 +22,19 @@ class StatusError(Exception):
     def __init__(self, message: str, details: dict[str, Any] | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.details = details
+        self.details = details or {}
 
     def status(self) -> dict[str, Any]:
-        status: dict[str, Any] = {
+        return {
             "kind": "Status",
             "apiVersion": "v1",
             "metadata": {},
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
+            "details": self.details,
             "code": self.code,
         }
-        if self.details:
-            status["details"] = self.details
-        return status
 
 
 class BadRequest(StatusError):

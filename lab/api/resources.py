@@ -31,6 +31,10 @@ class Resource:
         """`deployments.apps`, or `pods` for core: how messages name it."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
+    def details(self, name: str) -> dict[str, Any]:
+        """An object of it, as an error's Status names it."""
+        return {"name": name, "kind": self.plural} | ({"group": self.group} if self.group else {})
+
 
 ALL = ("all",)
 APPS, BATCH, DISCOVERY, POLICY = "apps/v1", "batch/v1", "discovery.k8s.io/v1", "policy/v1"

@@ -98,7 +98,7 @@ class Store:
         key = (resource, meta.get("namespace", ""), meta["name"])
         if key in self._objects:
             message = f'{RESOURCES[resource].qualified} "{meta["name"]}" already exists'
-            raise errors.AlreadyExists(message, self._details(resource, meta["name"]))
+            raise errors.AlreadyExists(message, RESOURCES[resource].details(meta["name"]))
         meta.setdefault("uid", str(uuid.uuid4()))
         meta["creationTimestamp"] = now()
         meta.pop("deletionTimestamp", None)
@@ -221,11 +221,7 @@ class Store:
             return self._objects[resource, namespace, name]
         except KeyError:
             message = f'{RESOURCES[resource].qualified} "{name}" not found'
-            raise errors.NotFound(message, self._details(resource, name)) from None
-
-    @staticmethod
-    def _details(resource: str, name: str) -> Object:
-        return {"name": name, "kind": resource} | ({"group": g} if (g := RESOURCES[resource].group) else {})
+            raise errors.NotFound(message, RESOURCES[resource].details(name)) from None
 
     def _check_preconditions(self, resource: str, old: Object, meta: Object) -> None:
         name = old["metadata"]["name"]
@@ -233,11 +229,11 @@ class Store:
         if meta.get("uid") and meta["uid"] != old["metadata"]["uid"]:
             ours, theirs = meta["uid"], old["metadata"]["uid"]
             message = f"{start}Precondition failed: UID in precondition: {ours}, UID in object meta: {theirs}"
-            raise errors.Conflict(message, self._details(resource, name))
+            raise errors.Conflict(message, RESOURCES[resource].details(name))
         if meta.get("resourceVersion") and meta["resourceVersion"] != old["metadata"]["resourceVersion"]:
             remedy = "please apply your changes to the latest version and try again"
             message = f"{start}the object has been modified; {remedy}"
-            raise errors.Conflict(message, self._details(resource, name))
+            raise errors.Conflict(message, RESOURCES[resource].details(name))
 
     @staticmethod
     def _replaced(resource: str, old: Object, obj: Object) -> Object:

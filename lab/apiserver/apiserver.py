@@ -99,7 +99,8 @@ class ApiServer:
             return response
         found = self._document(request)
         if found is None:
-            raise NotFound("the server could not find the requested resource")
+            remedy = "kubectl api-resources lists the kinds that it has"
+            raise NotFound(f"the server could not find the requested resource: the lab has no {path:.300}; {remedy}")
         _only(request, "GET")
         return found
 
@@ -156,5 +157,5 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise
     except Exception as bug:
         logging.getLogger(__name__).exception("%s %s", request.method, request.path)
-        error = StatusError(f"the lab has a bug: {bug!r}")
+        error = StatusError(f"the lab has a bug: {bug!r}", {"causes": [{"message": repr(bug)}]})
     return answer(error.status(), error.code)

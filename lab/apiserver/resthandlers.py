@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from lab.api.errors import BadRequest, Expired, MethodNotAllowed, NotFound, Timeout
+from lab.api.errors import BadRequest, Expired, MethodNotAllowed, Timeout
 from lab.api.schemas import schema_of
 from lab.api.store import Object, Store
 from lab.apiserver import watches
@@ -26,11 +26,15 @@ from lab.registry.validation import fields
 
 OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
 RETURNED = ("pods", "services", "serviceaccounts")  # a DELETE of these answers with the object
+ATTACHING = ("kubectl debug", "kubectl run")
 UNSUPPORTED = {
     "attach": "use kubectl logs -f",
+    "ephemeralcontainers": "run what you need on this machine, which shares the pod's processes and network",
     "exec": "run it as a container's command",
     "portforward": "connect to the pod's address, which this machine reaches",
     "proxy": "connect to the address of the pod or Service, which this machine reaches",
+    "resize": "it sets no limits; a change of spec.containers[*].resources is stored with the object",
+    "token": "pods and clients use the token of the lab's one user, which is in the kubeconfig",
 }
 
 
@@ -74,7 +78,7 @@ class Handlers:
                 remedy = UNSUPPORTED[subresource]
                 raise BadRequest(f"the lab has no {info.resource.plural}/{subresource}: {remedy}")
             case _, True, subresource if subresource and subresource not in ("status", "scale", "log", "eviction"):
-                raise NotFound("the server could not find the requested resource")
+                return None
         raise MethodNotAllowed("the server does not allow this method on the requested resource")
 
     async def _list(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
@@ -85,7 +89,9 @@ class Handlers:
             events = watches.watch(self._store, info.resource, namespace, options, representation)
             return await stream(request, "application/json", _lines(events))
         if options.version is not None and options.version > self._store.version:
-            raise Timeout(f"Too large resource version: {options.version}, current: {self._store.version}")
+            causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+            details = {"causes": causes, "retryAfterSeconds": 1}
+            raise Timeout(f"Too large resource version: {options.version}, current: {self._store.version}", details)
         found = [obj for obj in self._store.list(info.resource.plural, namespace) if options.selects(obj)]
         meta: Object = {"resourceVersion": str(self._store.version)}
         if options.after:
@@ -166,7 +172,9 @@ class Handlers:
         return answer(update_scale(self._store, info.resource, obj, value, options))
 
     async def _log(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
-        options = podlogs.LogOptions.read(request.query)
+        # `kubectl run` asks for the log when it couldn't attach, and takes what it gets for all of the output.
+        follow = {"follow": "true"} if request.headers.get("Kubectl-Command") in ATTACHING else {}
+        options = podlogs.LogOptions.read(dict(request.query) | follow)
         log = podlogs.find(self._store, self._state, info.namespace, info.name, options)
         return await stream(request, "text/plain", log.read(options))
 

@@ -14,10 +14,14 @@ from lab.apiserver import apiserver
 from lab.apiserver.apiserver import PORT
 from lab.kubeconfig import Credentials
 from lab.network import Network
-from lab.testing.hollow import Call
+from lab.testing import until
+from lab.testing.hollow import Call, HollowLab
 
 MAPS = "/api/v1/namespaces/default/configmaps"
+NAME = "kube-root-ca.crt"
+MAP = f"{MAPS}/{NAME}"
 PODS = "/api/v1/namespaces/default/pods"
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 JSON = "application/json"
 
 
@@ -70,6 +74,53 @@ async def test_nothing_else_is_answered_without_the_token(call: Call, path: str,
 async def test_what_is_not_there_or_not_allowed(call: Call, method: str, path: str, code: int) -> None:
     answer = await call(method, path)
     assert (answer.code, answer.body["kind"], answer.body["status"]) == (code, "Status", "Failure")
+    assert isinstance(answer.body["details"], dict)  # kubectl debug panics where it is missing
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "details"),
+    [
+        ("GET", f"{MAPS}/nope", None, {"name": "nope", "kind": "configmaps"}),
+        ("GET", f"{SLICES}/nope", None, {"name": "nope", "kind": "endpointslices", "group": "discovery.k8s.io"}),
+        ("POST", MAPS, {"metadata": {"name": NAME}}, {"name": NAME, "kind": "configmaps"}),
+        ("PUT", MAP, {"metadata": {"name": NAME, "resourceVersion": "1"}}, {"name": NAME, "kind": "configmaps"}),
+        ("DELETE", MAP, {"preconditions": {"uid": "x"}}, {"name": NAME, "kind": "configmaps"}),
+        ("DELETE", "/api/v1/namespaces/default", None, {"name": "default", "kind": "namespaces"}),
+        (
+            "GET",
+            f"{MAPS}?resourceVersion=99999999",
+            None,
+            {
+                "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+                "retryAfterSeconds": 1,
+            },
+        ),
+        (
+            "GET",
+            f"{PODS}/nope/log?tailLines=-1",
+            None,
+            {
+                "kind": "PodLogOptions",
+                "causes": [
+                    {
+                        "reason": "FieldValueInvalid",
+                        "message": "Invalid value: -1: must be greater than or equal to 0",
+                        "field": "tailLines",
+                    }
+                ],
+            },
+        ),
+        ("GET", f"{PODS}/nope/nope", None, {}),
+        ("PATCH", f"{PODS}/nope/ephemeralcontainers", {}, {}),
+        ("PUT", MAPS, {}, {}),
+        ("GET", f"{MAPS}?limit=x", None, {}),
+    ],
+)
+async def test_a_status_has_the_details_that_clients_go_by(
+    call: Call, lab: HollowLab, method: str, path: str, body: Any, details: Object
+) -> None:
+    await until(lambda: lab.store.find("configmaps", "default", NAME), "the namespace has its first objects")
+    assert (await call(method, path, body)).body["details"] == details
 
 
 BAD_BODIES: list[tuple[bytes, str, int, str]] = [

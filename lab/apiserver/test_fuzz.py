@@ -180,7 +180,11 @@ async def send(session: aiohttp.ClientSession, lab: HollowLab, request: Request)
             asyncio.timeout(0.3),
             session.request(method, URL(url, encoded=True), data=body, headers=headers) as response,
         ):
-            await response.read()
+            text = await response.read()
+            if response.status >= 400 and method not in ("HEAD", "NOPE"):
+                status = json.loads(text)
+                assert (status["kind"], status["code"]) == ("Status", response.status), request
+                assert isinstance(status["details"], dict), request
             return response.status
     except TimeoutError:
         return None

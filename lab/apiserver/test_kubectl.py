@@ -187,12 +187,3 @@ async def test_what_the_server_says_of_itself(kubectl: Kubectl) -> None:
     explained = (await kubectl("explain", "deployment.spec.strategy.rollingUpdate.maxSurge")).out
     assert "The maximum number of pods that can be scheduled above the desired number of" in explained
     assert "is running at" in (await kubectl("cluster-info")).out
-
-
-async def test_what_the_lab_has_not_is_said_with_a_remedy(kubectl: Kubectl) -> None:
-    await kubectl("run", "solo", "--image=greeter:dev")
-    await kubectl("wait", "pod/solo", "--for=condition=Ready", "--timeout=20s")
-    assert (
-        "the lab has no pods/exec: run it as a container's command"
-        in (await kubectl("exec", "solo", "--", "true", fails=True)).err
-    )

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.api.errors import BadRequest, Invalid
+from lab.api.errors import BadRequest
 from lab.api.store import Object, Store
 from lab.registry.options import as_bool
+from lab.registry.validation import fields
 
 POLL_SECONDS = 0.1  # how often a followed file is looked at: there is no portable notice of its growth
 CHUNK = 64 * 1024
+KIND = "PodLogOptions"
 
 
 def log_path(state: Path, pod: Object, container: str, restart: int) -> Path:
@@ -73,7 +75,8 @@ def _number(query: Mapping[str, str], name: str, least: int) -> int | None:
     if not (text.isascii() and text.removeprefix("-").isdecimal() and len(text) < 19):
         raise BadRequest(f'{name}: Invalid value: "{text:.100}": strconv.ParseInt: invalid syntax')
     if int(text) < least:
-        raise Invalid(f'PodLogOptions "" is invalid: {name}: Invalid value: {text}: must be greater than {least - 1}')
+        say = "must be greater than 0" if least else "must be greater than or equal to 0"
+        raise fields.invalid_options(KIND, "", [fields.invalid(name, int(text), say)], "", KIND)
     return int(text)
 
 

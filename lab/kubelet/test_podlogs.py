@@ -107,7 +107,7 @@ WHERE = 'container "main" in pod "web"'
         (container(running={}), {"previous": "true"}, f"previous terminated {WHERE} not found"),
         (container(running={}), {"container": "nope"}, "container nope is not valid for pod web"),
         (container(running={}), {"tailLines": "x"}, "tailLines"),
-        (container(running={}), {"tailLines": "-1"}, "must be greater than -1"),
+        (container(running={}), {"tailLines": "-1"}, "must be greater than or equal to 0"),
         (container(running={}), {"limitBytes": "0"}, "must be greater than 0"),
         (container(running={}), {"sinceTime": "yesterday"}, "it is no RFC 3339 time"),
     ],

@@ -15,7 +15,7 @@ def check_create(store: Store, resource: Resource, obj: Object) -> None:
     if not resource.namespaced:
         return
     namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
-    details = {"name": name, "kind": resource.plural}
+    details = resource.details(name)
     if "deletionTimestamp" in store.get("namespaces", "", namespace)["metadata"]:
         message = f"namespace {namespace} is being terminated"
         details["causes"] = [{"reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace"}]
@@ -32,4 +32,5 @@ def check_create(store: Store, resource: Resource, obj: Object) -> None:
 def check_delete(resource: Resource, name: str) -> None:
     """Raises errors.Forbidden."""
     if resource.plural == "namespaces" and name in IMMORTAL:
-        raise Forbidden(f'namespaces "{name}" is forbidden: this namespace may not be deleted')
+        message = f'namespaces "{name}" is forbidden: this namespace may not be deleted'
+        raise Forbidden(message, resource.details(name))

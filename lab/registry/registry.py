@@ -172,7 +172,8 @@ def _check_preconditions(resource: Resource, meta: Object, options: DeleteOption
         if wanted and wanted != meta[key]:
             start = f'Operation cannot be fulfilled on {resource.qualified} "{meta["name"]}": the {field} in the'
             end = f"does not match the {field} in record ({meta[key]})"
-            raise errors.Conflict(f"{start} precondition ({wanted}) {end}; get the object and try again")
+            message = f"{start} precondition ({wanted}) {end}; get the object and try again"
+            raise errors.Conflict(message, resource.details(meta["name"]))
 
 
 def _add_finalizer(obj: Object, finalizer: str) -> None:
