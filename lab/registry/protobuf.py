@@ -177,5 +177,5 @@ def _text(raw: int | bytes) -> str:
 
 def _unknown(what: str) -> UnsupportedMediaType:
     return UnsupportedMediaType(
-        f"the lab can't read {what} in {CONTENT_TYPE}; send application/json, as kubectl apply -f does"
+        f"the lab reads no {what} in protobuf, which this command sends; write it in a YAML file and kubectl apply it"
     )

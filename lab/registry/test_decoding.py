@@ -144,8 +144,8 @@ def test_a_count_of_zero_is_kept() -> None:
         envelope("apps/v1", "Deployment", field(2, field(3, field(2, field(2, field(10, b"probe")))))),
     ],
 )
-def test_protobuf_that_the_lab_does_not_know_is_asked_for_in_json(body: bytes) -> None:
-    with pytest.raises(UnsupportedMediaType, match="send application/json"):
+def test_protobuf_that_the_lab_does_not_know_is_asked_for_in_a_file(body: bytes) -> None:
+    with pytest.raises(UnsupportedMediaType, match="write it in a YAML file and kubectl apply it"):
         parse(body, protobuf.CONTENT_TYPE)
 
 
