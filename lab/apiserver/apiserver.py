@@ -78,12 +78,12 @@ class ApiServer:
         self._token = token.encode()
         self._handlers = Handlers(store, network, state)
         self.app = web.Application(middlewares=[_errors, self._authenticate], client_max_size=BODY_LIMIT)
-        self.app.router.add_route("*", "/{path:.*}", self._serve)
+        self.app.router.add_route("*", "/{path:.*}", self._serve, expect_handler=_expect)
 
     @web.middleware
     async def _authenticate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        known = scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), self._token)
+        known = scheme.lower() == "bearer" and hmac.compare_digest(token.encode(errors="surrogateescape"), self._token)
         if not known and request.path not in OPEN:
             raise Unauthorized("Unauthorized")
         return await handler(request)
@@ -142,6 +142,14 @@ def _only(request: web.Request, method: str) -> None:
         raise MethodNotAllowed("the server does not allow this method on the requested resource")
 
 
+async def _expect(request: web.Request) -> None:
+    """As aiohttp does by default, but that fails for what is no UTF-8."""
+    if request.headers["Expect"].lower() != "100-continue":
+        raise web.HTTPExpectationFailed
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # that wasn't the answer yet
+
+
 @web.middleware
 async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer with a Status whatever goes wrong."""
@@ -149,6 +157,8 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except web.HTTPRequestEntityTooLarge:
         error: StatusError = RequestEntityTooLarge(f"Request entity too large: limit is {BODY_LIMIT}")
+    except web.RequestPayloadError as broken:  # by its transfer or content encoding
+        error = BadRequest(f"the body of the request can't be read: {broken}")
     except web.HTTPException as http_error:
         error = BadRequest(http_error.reason)
     except StatusError as status_error:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from lab.registry.validation import fields
 
 Query = Mapping[str, str]
 VALIDATIONS = ("", "Ignore", "Strict", "Warn")
+SECONDS = re.compile("-?[0-9]{1,10}")
 POLICIES = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
 
 
@@ -34,7 +36,8 @@ class WriteOptions:
         validation = query.get("fieldValidation", "")
         if validation not in VALIDATIONS:
             found.append(fields.unsupported("fieldValidation", validation, VALIDATIONS))
-        manager = query.get("fieldManager") or user_agent.partition("/")[0][:128]
+        agent = "".join(filter(str.isprintable, user_agent.partition("/")[0]))
+        manager = query.get("fieldManager") or agent[:128]
         if len(manager) > 128 or not manager.isprintable():
             found.append(fields.invalid("fieldManager", manager, "must be at most 128 printable characters"))
         if found:
@@ -65,7 +68,7 @@ class DeleteOptions:
         if policy not in ("", "Background", *POLICIES):
             found.append(fields.unsupported("propagationPolicy", policy, ("Foreground", "Background", "Orphan")))
         grace = options.get("gracePeriodSeconds")
-        if grace is not None and (not str(grace).removeprefix("-").isdecimal() or abs(int(grace)) >= 2**31):
+        if grace is not None and (not SECONDS.fullmatch(str(grace)) or abs(int(grace)) >= 2**31):
             raise errors.BadRequest(f"gracePeriodSeconds is a number of seconds, not {grace!r:.100}")
         if found:
             raise _invalid("DeleteOptions", found)
