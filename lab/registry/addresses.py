@@ -3,24 +3,32 @@
 Stands for the ClusterIP allocator of k8s.io/kubernetes/pkg/registry/core/service and its repair loop.
 """
 
+from lab.api.errors import LabError, StatusError
 from lab.api.resources import RESOURCES
 from lab.api.store import Object, Store
 from lab.network import Network
 from lab.registry.validation import fields
 
 
-def assign(service: Object, network: Network) -> None:
-    """Give a new Service its clusterIP, unless it is headless or a mere alias."""
+def assign(service: Object, network: Network) -> str | None:
+    """Give a new Service its clusterIP, unless it is headless or a mere alias; return what was taken for it.
+
+    Raises errors.StatusError.
+    """
     spec = service["spec"]
     if spec["type"] == "ExternalName":
-        return
+        return None
     given = spec.get("clusterIP") or next(iter(spec.get("clusterIPs", [])), "")
     if given not in ("", "None") and not network.claim(given):
         say = f"failed to allocate IP {given}: it is not free, or not of the lab's network {network.node}/24"
         wrong = fields.invalid("spec.clusterIPs", [given], say)
         raise fields.as_error(RESOURCES["services"], service["metadata"]["name"], [wrong])
-    spec["clusterIP"] = given or network.allocate()
+    try:
+        spec["clusterIP"] = given or network.allocate()
+    except LabError as error:
+        raise StatusError(f"failed to allocate a serviceIP: {error}") from error
     spec["clusterIPs"] = [spec["clusterIP"]]
+    return of(service)
 
 
 def keep(service: Object, old: Object) -> None:

@@ -3,6 +3,8 @@
 Stands for k8s.io/apiserver/pkg/registry/generic/registry. What components of the lab write goes to the store directly.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from lab.api import errors
@@ -74,9 +76,9 @@ class Registry:
         store = self._store.fork() if options.dry_run else self._store
         obj = store.get(resource.plural, namespace, name)
         _check_preconditions(resource, obj["metadata"], options)
+        admission.check_delete(resource, name)
         if options.finalizer and "deletionTimestamp" not in obj["metadata"]:
             store.mutate(resource.plural, namespace, name, lambda o: _add_finalizer(o, options.finalizer))
-        admission.check_delete(resource, name)
         if resource.plural == "namespaces":
             store.mutate(
                 "namespaces", "", name, lambda o: o["status"].update(phase="Terminating"), subresource="status"
@@ -111,18 +113,10 @@ class Registry:
         strategies.finish_create(resource, obj)
         admission.check_create(self._store, resource, obj)
         validation.validate(resource, obj)
-        if resource.plural == "services":
-            addresses.assign(obj, self._network)
-        if track:
-            managedfields.track(None, obj, schema_of(resource), options.manager)
-        try:
-            created = self._target(options).create(resource.plural, obj)
-        except errors.AlreadyExists:
-            self._give_back(resource, obj)
-            raise
-        if options.dry_run:
-            self._give_back(resource, obj)
-        return created
+        with self._address(obj, options) if resource.plural == "services" else nullcontext():
+            if track:
+                managedfields.track(None, obj, schema_of(resource), options.manager)
+            return self._target(options).create(resource.plural, obj)
 
     def _update(self, resource: Resource, obj: Object, options: WriteOptions, *, track: bool) -> Object:
         meta = obj["metadata"]
@@ -131,18 +125,25 @@ class Registry:
         defaults.set_defaults(resource.plural, obj)
         strategies.finish_update(resource, obj, old)
         validation.validate(resource, obj, old)
-        if resource.plural == "services" and old["spec"]["type"] == "ExternalName":
-            addresses.assign(obj, self._network)
-        if track:
-            managedfields.track(old, obj, schema_of(resource), options.manager)
-        return self._target(options).update(resource.plural, obj)
+        needs_address = resource.plural == "services" and old["spec"]["type"] == "ExternalName"
+        with self._address(obj, options) if needs_address else nullcontext():
+            if track:
+                managedfields.track(old, obj, schema_of(resource), options.manager)
+            return self._target(options).update(resource.plural, obj)
 
     def _target(self, options: WriteOptions) -> Store:
         return self._store.fork() if options.dry_run else self._store
 
-    def _give_back(self, resource: Resource, obj: Object) -> None:
-        if resource.plural == "services" and (address := addresses.of(obj)):
-            self._network.release(address)
+    @contextmanager
+    def _address(self, service: Object, options: WriteOptions) -> Iterator[None]:
+        """Give a Service an address, which it keeps if the block stores it."""
+        address, kept = addresses.assign(service, self._network), False
+        try:
+            yield
+            kept = not options.dry_run
+        finally:
+            if address and not kept:
+                self._network.release(address)
 
 
 def _decode(resource: Resource, value: Any, options: WriteOptions) -> Written:
