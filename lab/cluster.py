@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lab import bootstrap
+from lab import bootstrap, kubeconfig
 from lab.api import events
 from lab.api.namespaces import dns_address
 from lab.api.store import Store
@@ -30,8 +31,8 @@ async def cluster(dns_ttl: int) -> AsyncIterator[Path]:
     with closing(Network.take()) as network, state_directory() as state:
         store, credentials, serving = Store(), Credentials(), asyncio.Event()
         bootstrap.furnish(store, network)
-        kubeconfig = state / "kubeconfig"
-        credentials.write_kubeconfig(kubeconfig, f"https://{network.node}:{apiserver.PORT}")
+        of_namespace = partial(credentials.kubeconfig, f"https://{network.node}:{apiserver.PORT}")
+        kubeconfig.write(path := state / "kubeconfig", of_namespace("default"))
         components: tuple[Coroutine[Any, Any, None], ...] = (
             apiserver.run(
                 store, network, state, tls=credentials.tls(network.node), token=credentials.token, ready=serving
@@ -46,7 +47,7 @@ async def cluster(dns_ttl: int) -> AsyncIterator[Path]:
             endpointslices.run(store),
             events.run(store),
             scheduler.run(store),
-            kubelet.run(store, state, network, kubeconfig),
+            kubelet.run(store, state, network, of_namespace),
             kube_proxy.run(store, state),
         )
         async with asyncio.TaskGroup() as group:
@@ -54,7 +55,7 @@ async def cluster(dns_ttl: int) -> AsyncIterator[Path]:
             try:
                 await serving.wait()
                 await dns_address(store, "default")
-                yield kubeconfig
+                yield path
             finally:
                 for task in tasks:
                     task.cancel()

@@ -1,10 +1,15 @@
-"""What a client needs to reach the lab: a certificate authority, a token, and the kubeconfig that holds both."""
+"""What a client needs to reach the lab: a certificate authority, a token, and the kubeconfig that holds both.
+
+The user's kubectl edits its kubeconfig (`kubectl config set-context`); each pod is given one of its own.
+"""
 
 import base64
 import secrets
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import trustme
 import yaml
@@ -30,18 +35,21 @@ class Credentials:
         self.authority.issue_cert(address, *NAMES).configure_cert(context)
         return context
 
-    def write_kubeconfig(self, path: Path, server: str) -> None:
-        """Readable by this user alone: whoever has it starts processes as this user."""
-        config = {
+    def kubeconfig(self, server: str, namespace: str = "default") -> dict[str, Any]:
+        return {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "lab", "cluster": {"server": server, "certificate-authority-data": _data(self.ca)}}],
             "users": [{"name": "lab", "user": {"token": self.token}}],
-            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "lab", "namespace": "default"}}],
+            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "lab", "namespace": namespace}}],
             "current-context": "lab",
         }
-        path.touch(mode=0o600)
-        path.write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def write(path: Path, kubeconfig: Mapping[str, Any]) -> None:
+    """Readable by this user alone: whoever has it starts processes as this user."""
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(dict(kubeconfig), sort_keys=False))
 
 
 def _data(text: str) -> str:

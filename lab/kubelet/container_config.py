@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
+from lab import kubeconfig
 from lab.api.store import Object
 from lab.kubelet import environment
 from lab.kubelet.environment import expand
@@ -93,10 +92,6 @@ def _kubeconfig(node: Node, pod: Object, directory: Path) -> dict[str, str]:
     account = node.store.find("serviceaccounts", meta["namespace"], spec.get("serviceAccountName", "default")) or {}
     if not spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True)):
         return {}
-    config = yaml.safe_load(node.kubeconfig.read_text())
-    for context in config["contexts"]:
-        context["context"]["namespace"] = meta["namespace"]
     path = directory / "kubeconfig"
-    path.touch(mode=0o600)
-    path.write_text(yaml.safe_dump(config))
+    kubeconfig.write(path, node.kubeconfig(meta["namespace"]))
     return {"KUBECONFIG": str(path)}

@@ -6,9 +6,10 @@ containers.py for a container's, runtime/processes.py for what keeps them from o
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
-from lab.api.store import Store
+from lab.api.store import Object, Store
 from lab.kubelet.node import NAME, Node
 from lab.kubelet.pod_worker import PodWorker
 from lab.network import Network
@@ -16,8 +17,11 @@ from lab.network import Network
 log = logging.getLogger(__name__)
 
 
-async def run(store: Store, state: Path, network: Network, kubeconfig: Path) -> None:
-    """Run the node's pods, until cancelled; then nothing of them is left but their objects."""
+async def run(store: Store, state: Path, network: Network, kubeconfig: Callable[[str], Object]) -> None:
+    """Run the node's pods, until cancelled; then nothing of them is left but their objects.
+
+    `kubeconfig` makes one for the pods of a namespace.
+    """
     node = Node(store, state, network, kubeconfig)
     node.register()
     workers: dict[str, PodWorker] = {}

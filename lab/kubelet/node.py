@@ -6,6 +6,7 @@ Stands for the kubelet's node status (k8s.io/kubernetes/pkg/kubelet/nodestatus).
 import os
 import platform
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -33,7 +34,7 @@ class Node:
     store: Store
     state: Path  # the lab's run directory
     network: Network
-    kubeconfig: Path
+    kubeconfig: Callable[[str], Object]  # for the pods of a namespace
     capacity: dict[str, str] = field(default_factory=_capacity)
 
     def register(self) -> None:

@@ -10,12 +10,13 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from lab import bootstrap
+from lab import bootstrap, kubeconfig
 from lab.api.store import Object, Store, now
 from lab.apiserver import apiserver
 from lab.controllers import deployments, garbage_collector, jobs, namespaces, replicasets, scheduler
@@ -83,9 +84,10 @@ async def hollow_lab(state: Path) -> AsyncIterator[HollowLab]:
     with closing(Network.take()) as network:
         store, credentials, ready = Store(), Credentials(), asyncio.Event()
         bootstrap.furnish(store, network)
-        server, kubeconfig = f"https://{network.node}:{apiserver.PORT}", state / "kubeconfig"
-        credentials.write_kubeconfig(kubeconfig, server)
-        Node(store, state, network, kubeconfig).register()
+        server, path = f"https://{network.node}:{apiserver.PORT}", state / "kubeconfig"
+        of_namespace = partial(credentials.kubeconfig, server)
+        kubeconfig.write(path, of_namespace("default"))
+        Node(store, state, network, of_namespace).register()
         tls = credentials.tls(network.node)
         components = (
             apiserver.run(store, network, state, tls=tls, token=credentials.token, ready=ready),
@@ -100,7 +102,7 @@ async def hollow_lab(state: Path) -> AsyncIterator[HollowLab]:
         )
         async with running(*components):
             await ready.wait()
-            yield HollowLab(store, state, server, credentials, kubeconfig)
+            yield HollowLab(store, state, server, credentials, path)
 
 
 async def _kubelet(store: Store, state: Path, network: Network) -> None:

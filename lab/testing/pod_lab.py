@@ -7,13 +7,13 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lab.api.store import Object, Store
 from lab.coredns import coredns
+from lab.kubeconfig import Credentials
 from lab.kubelet import kubelet
 from lab.kubelet.node import NAME
 from lab.kubelet.podlogs import log_path
@@ -128,8 +128,7 @@ async def pod_lab(state: Path) -> AsyncIterator[PodLab]:
     """Run a node for the length of the block, with a namespace and its DNS."""
     store = Store()
     with closing(Network.take()) as network:
-        kubeconfig = state / "kubeconfig"
-        kubeconfig.write_text(yaml.safe_dump({"contexts": [{"context": {"namespace": "default"}, "name": "lab"}]}))
+        kubeconfig = partial(Credentials().kubeconfig, "https://127.0.0.1:1")  # where nobody listens
         async with running(coredns.run(store, network, ttl=1), kubelet.run(store, state, network, kubeconfig)):
             namespace(store, NAMESPACE)
             await until(lambda: store.find("nodes", "", NAME), "the node is there")
