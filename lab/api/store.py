@@ -34,10 +34,50 @@ class Event:
     """One change. `previous` is the object before it (None for ADDED), so that a selector can tell who leaves."""
 
     type: Literal["ADDED", "MODIFIED", "DELETED"]
-    resource: str
+    key: Key
     object: Object
     previous: Object | None
     version: int
+
+    @property
+    def resource(self) -> str:
+        return self.key[0]
+
+
+class _Watcher:
+    """The events that one watch wants and has not taken yet."""
+
+    def __init__(self, resources: Iterable[str], namespace: str | None, limit: int | None) -> None:
+        self._resources, self._namespace, self._limit = frozenset(resources), namespace, limit
+        self._events: deque[Event] = deque()
+        self._news = asyncio.Event()
+        self._behind = self._closed = False
+
+    def wants(self, key: Key) -> bool:
+        return key[0] in self._resources and self._namespace in (None, key[1])
+
+    def put(self, event: Event) -> None:
+        self._behind = self._behind or len(self._events) == self._limit
+        if self._behind:
+            self._events.clear()
+        else:
+            self._events.append(event)
+        self._news.set()
+
+    def close(self) -> None:
+        self._closed = True
+        self._news.set()
+
+    async def events(self) -> AsyncIterator[Event]:
+        while True:
+            while self._events:
+                yield copy.deepcopy(self._events.popleft())
+            if self._behind:
+                raise errors.Expired(f"too old resource version: the watch fell {self._limit} events behind")
+            if self._closed:
+                return
+            self._news.clear()
+            await self._news.wait()
 
 
 def _finalizers(obj: Object) -> list[str]:
@@ -66,7 +106,7 @@ class Store:
         self._version = 0
         self._events: deque[Event] = deque(maxlen=history)
         self._compacted = 0  # the newest version that no watch can resume from any more
-        self._watchers: set[asyncio.Queue[Event | None]] = set()
+        self._watchers: set[_Watcher] = set()
 
     @property
     def version(self) -> int:
@@ -181,40 +221,40 @@ class Store:
         self._compacted = self._version
 
     @contextmanager
-    def watch(self, resources: Iterable[str], since: int | None = None) -> Iterator[AsyncIterator[Event]]:
+    def watch(
+        self,
+        resources: Iterable[str],
+        since: int | None = None,
+        *,
+        namespace: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[AsyncIterator[Event]]:
         """Events of these resources: all after version `since`, or without it ADDED for what is there and then on.
 
-        Raises errors.Expired where `since` has been compacted away. Use: `with store.watch(["pods"]) as events:`.
+        Raises errors.Expired where `since` has been compacted away, and while the events are read where more than
+        `limit` of them wait: for readers whose pace is not the lab's. Use: `with store.watch(["pods"]) as events:`.
         """
-        wanted = frozenset(resources)
-        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        watcher = _Watcher(resources, namespace, limit)
         if since is None:
-            for key in sorted(self._objects):
-                if key[0] in wanted:
-                    obj = copy.deepcopy(self._objects[key])
-                    queue.put_nowait(Event("ADDED", key[0], obj, None, int(obj["metadata"]["resourceVersion"])))
+            found = sorted(self._objects.items(), key=lambda item: item[0])
+            past = [Event("ADDED", key, obj, None, int(obj["metadata"]["resourceVersion"])) for key, obj in found]
+        elif since < self._compacted:
+            raise errors.Expired(f"too old resource version: {since} ({self._compacted})")
         else:
-            if since < self._compacted:
-                raise errors.Expired(f"too old resource version: {since} ({self._compacted})")
-            for event in self._events:
-                if event.version > since:
-                    queue.put_nowait(event)
-        self._watchers.add(queue)
-
-        async def events() -> AsyncIterator[Event]:
-            while (event := await queue.get()) is not None:
-                if event.resource in wanted:
-                    yield copy.deepcopy(event)
-
+            past = [event for event in self._events if event.version > since]
+        for event in past:
+            if watcher.wants(event.key):
+                watcher.put(event)
+        self._watchers.add(watcher)
         try:
-            yield events()
+            yield watcher.events()
         finally:
-            self._watchers.discard(queue)
+            self._watchers.discard(watcher)
 
     def close(self) -> None:
         """End every watch."""
-        for queue in self._watchers:
-            queue.put_nowait(None)
+        for watcher in self._watchers:
+            watcher.close()
 
     def _get(self, resource: str, namespace: str, name: str) -> Object:
         try:
@@ -263,10 +303,11 @@ class Store:
             self._objects[key] = obj
         if len(self._events) == self._events.maxlen:
             self._compacted = self._events[0].version
-        event = Event(kind, key[0], copy.deepcopy(obj), previous, self._version)
+        event = Event(kind, key, obj, previous, self._version)  # what is stored never changes: writing replaces it
         self._events.append(event)
-        for queue in self._watchers:
-            queue.put_nowait(event)
+        for watcher in self._watchers:
+            if watcher.wants(key):
+                watcher.put(event)
         return copy.deepcopy(obj)
 
     def _remove(self, key: Key, obj: Object) -> Object:

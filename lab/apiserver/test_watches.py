@@ -1,6 +1,9 @@
 """Watches: what a client that selects objects is told, and from which version on."""
 
 import asyncio
+import json
+import ssl
+import tracemalloc
 from contextlib import suppress
 from typing import Any
 
@@ -11,6 +14,8 @@ from lab.api.store import Object, Store
 from lab.apiserver import watches
 from lab.apiserver.representation import Representation
 from lab.registry.options import ListOptions
+from lab.testing import until
+from lab.testing.hollow import HollowLab
 
 MAPS = RESOURCES["configmaps"]
 AS_IT_IS, TABLE = Representation("", ""), Representation("Table", "None")
@@ -192,3 +197,81 @@ async def test_a_watch_that_is_given_up_leaves_nothing_behind(store: Store) -> N
         waiting.cancel()
         await asyncio.wait([waiting])
     assert store._watchers == set()
+
+
+async def test_what_it_will_not_tell_does_not_bring_it_behind(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watches, "HISTORY", 5)
+    async with Watching(store) as watching:
+        await watching.names(2)
+        for number in range(20):
+            meta = {"namespace": "other", "name": f"c{number}"}
+            store.create("configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
+            store.create("secrets", {"apiVersion": "v1", "kind": "Secret", "metadata": meta | {"namespace": "default"}})
+        create(store, "c")
+        assert await watching.names(1) == [("ADDED", "c")]
+
+
+async def test_one_that_falls_behind_ends_with_410(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watches, "HISTORY", 5)
+    async with Watching(store) as watching:
+        await watching.names(2)
+        for number in range(20):
+            relabel(store, "a", number=str(number))
+        event = await watching.next()
+        assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 410, "Expired")
+        with pytest.raises(StopAsyncIteration):
+            await watching.next()
+    assert store._watchers == set()
+
+
+async def test_one_that_falls_behind_can_be_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watches, "HISTORY", 5)
+    monkeypatch.setattr(watches, "BOOKMARK_SECONDS", 0.01)
+    async with Watching(store, resourceVersion=str(store.version), allowWatchBookmarks="true") as watching:
+        assert (await watching.next())["type"] == "BOOKMARK"
+        for number in range(20):
+            relabel(store, "a", number=str(number))
+        await asyncio.sleep(0.01)
+    assert store._watchers == set()
+
+
+async def test_one_that_nobody_reads_takes_no_memory_for_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watches, "HISTORY", 5)
+    store = Store(history=5)
+    create(store, "a")
+    async with Watching(store) as watching:
+        await watching.next()
+        tracemalloc.start()
+        for number in range(200):
+            relabel(store, "a", large=f"{number} ".ljust(50_000))
+            meta = {"namespace": "default", "name": f"s{number}", "labels": {"large": f"{number} ".ljust(50_000)}}
+            store.create("secrets", {"apiVersion": "v1", "kind": "Secret", "metadata": meta})
+            store.delete("secrets", "default", f"s{number}")
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert held < 2_000_000  # of 20 MB that were written
+
+
+async def test_a_client_that_does_not_read_is_told_to_list_again_when_it_does(
+    lab: HollowLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watches, "HISTORY", 5)
+    create(lab.store, "a")
+    tls = ssl.create_default_context(cadata=lab.credentials.ca)
+    host, _, port = lab.server.removeprefix("https://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port), ssl=tls, limit=100_000)
+    watched = f"/api/v1/configmaps?watch=1&resourceVersion={lab.store.version}"
+    headers = ("Host: lab", f"Authorization: Bearer {lab.credentials.token}", "Connection: close")
+    before = set(lab.store._watchers)
+    writer.write("\r\n".join((f"GET {watched} HTTP/1.1", *headers, "", "")).encode())
+    (watcher,) = await until(lambda: lab.store._watchers - before, "the watch is there")
+    for number in range(1000):  # until the buffers of the connection are full
+        relabel(lab.store, "a", large=f"{number} ".ljust(100_000))
+        await asyncio.sleep(0)
+        if watcher._behind:
+            break
+    told = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    events = [json.loads(line) for line in told.splitlines() if line.startswith(b"{")]
+    assert {event["type"] for event in events[:-1]} == {"MODIFIED"}
+    assert (events[-1]["type"], events[-1]["object"]["code"]) == ("ERROR", 410)

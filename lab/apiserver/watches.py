@@ -11,7 +11,7 @@ from contextlib import aclosing, suppress
 
 from lab.api.errors import Expired
 from lab.api.resources import Resource
-from lab.api.store import Event, Object, Store
+from lab.api.store import HISTORY, Event, Object, Store
 from lab.apiserver.representation import Representation
 from lab.registry.options import ListOptions
 
@@ -24,11 +24,12 @@ async def watch(
     store: Store, resource: Resource, namespace: str | None, options: ListOptions, representation: Representation
 ) -> AsyncGenerator[Object, None]:
     """The events as they go over the wire, until the timeout."""
-    stream = _Stream(resource, namespace, options, representation)
+    stream = _Stream(resource, options, representation)
     # Version 0 is "any", and as without one the stream begins with what there is.
     since = options.version or None
     try:
-        with store.watch([resource.plural], since=store.version if since is None else since) as events:
+        start = store.version if since is None else since
+        with store.watch([resource.plural], start, namespace=namespace, limit=HISTORY) as events:
             if since is None or options.initial_events:
                 for obj in store.list(resource.plural, namespace):
                     if options.selects(obj):
@@ -71,18 +72,15 @@ async def _follow(
                 due = min(end, loop.time() + BOOKMARK_SECONDS)
     finally:
         following.cancel()
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError, Expired):
             await following
 
 
 class _Stream:
     """Turns the store's events into those of one watch."""
 
-    def __init__(
-        self, resource: Resource, namespace: str | None, options: ListOptions, representation: Representation
-    ) -> None:
-        self._resource, self._namespace = resource, namespace
-        self._options, self._representation = options, representation
+    def __init__(self, resource: Resource, options: ListOptions, representation: Representation) -> None:
+        self._resource, self._options, self._representation = resource, options, representation
         self._headers = True  # a watched table says its columns once
 
     def event(self, kind: str, obj: Object) -> Object:
@@ -92,8 +90,8 @@ class _Stream:
 
     def translated(self, event: Event) -> Object | None:
         """An object that comes to be selected is added, one that no longer is, deleted; None for what is neither."""
-        now = event.type != "DELETED" and self._selects(event.object)
-        before = event.previous is not None and self._selects(event.previous)
+        now = event.type != "DELETED" and self._options.selects(event.object)
+        before = event.previous is not None and self._options.selects(event.previous)
         if now:
             return self.event("MODIFIED" if before else "ADDED", event.object)
         return self.event("DELETED", self._last(event)) if before else None
@@ -111,7 +109,3 @@ class _Stream:
             return {"type": "BOOKMARK", "object": columns}
         obj = {"kind": self._resource.kind, "apiVersion": self._resource.group_version, "metadata": meta}
         return {"type": "BOOKMARK", "object": obj}
-
-    def _selects(self, obj: Object) -> bool:
-        in_namespace = self._namespace in (None, obj["metadata"].get("namespace", ""))
-        return in_namespace and self._options.selects(obj)

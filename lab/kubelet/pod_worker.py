@@ -159,10 +159,10 @@ class PodWorker:
     async def _refresh(self) -> None:
         """Bring its volumes up to date whenever a ConfigMap or Secret changes that they are made of."""
         namespace, sources = self._pod["metadata"]["namespace"], volumes.sources(self._pod)
-        with self._node.store.watch(["configmaps", "secrets"], self._node.store.version) as changes:
+        version = self._node.store.version
+        with self._node.store.watch(["configmaps", "secrets"], version, namespace=namespace) as changes:
             async for change in changes:
-                meta = change.object["metadata"]
-                if meta["namespace"] == namespace and (change.resource, meta["name"]) in sources:
+                if (change.resource, change.object["metadata"]["name"]) in sources:
                     for container in self._all():
                         container.refresh()
 
