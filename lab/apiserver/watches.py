@@ -5,7 +5,7 @@ detection of changes" in Kubernetes' API concepts, KEP-956 (bookmarks), KEP-3157
 """
 
 import asyncio
-import random
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 
@@ -48,7 +48,7 @@ async def _follow(
 ) -> AsyncGenerator[Object, None]:
     """The events, and for who asks for them bookmarks: one a minute, however busy it is, and one at the end."""
     loop = asyncio.get_running_loop()
-    timeout = options.timeout or random.randint(TIMEOUT_SECONDS, 2 * TIMEOUT_SECONDS)  # noqa: S311
+    timeout = options.timeout or TIMEOUT_SECONDS + secrets.randbelow(TIMEOUT_SECONDS)
     end = loop.time() + timeout
     due = min(end, loop.time() + BOOKMARK_SECONDS)
     following = asyncio.ensure_future(anext(events, None))
