@@ -7,7 +7,7 @@ A call's metadata asks for them, and only a server started with `--faults` obeys
 | `delay=200ms`       | is answered that much later              | so is every call                                  |
 | `error=UNAVAILABLE` | fails with that status code              | so does every call; health still says SERVING     |
 | `hang`              | is never answered                        | nothing is, health included: the process is stuck |
-| `unready`           | (`fault-for` must be given)              | health says NOT_SERVING, calls are still answered |
+| `unready`           | (`fault-for` must be given)              | the greeter's health is NOT_SERVING, it answers   |
 | `crash`             | takes the process down, with exit code 1 | (the same)                                        |
 
 It must be asked of the program: in a container it is pid 1, which the kernel shields from SIGKILL and SIGSTOP.
@@ -17,7 +17,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn
 
 import grpc
@@ -32,9 +32,9 @@ Context = grpc.aio.ServicerContext  # whatever its request and response types
 
 
 class Faults:
-    def __init__(self, health_servicer: health.aio.HealthServicer, services: Sequence[str]) -> None:
+    def __init__(self, health_servicer: health.aio.HealthServicer, service: str) -> None:
         self._health = health_servicer
-        self._services = services  # of which `unready` says NOT_SERVING
+        self._service = service
         self._unready: asyncio.Task[None] | None = None
         self._lasting = ""
         self._until = 0.0  # time.monotonic()
@@ -65,11 +65,9 @@ class Faults:
         await self._do(fault, context)
 
     async def _say_not_serving(self, seconds: float) -> None:
-        for service in self._services:
-            await self._health.set(service, HealthCheckResponse.NOT_SERVING)
+        await self._health.set(self._service, HealthCheckResponse.NOT_SERVING)
         await asyncio.sleep(seconds)
-        for service in self._services:
-            await self._health.set(service, HealthCheckResponse.SERVING)
+        await self._health.set(self._service, HealthCheckResponse.SERVING)
 
     @staticmethod
     def _check(fault: str, lasts: float) -> None:

@@ -68,9 +68,7 @@ async def build(settings: Settings, received: Received) -> tuple[grpc.aio.Server
     health_servicer = health.aio.HealthServicer()
     await health_servicer.set(GREETER, health_pb2.HealthCheckResponse.SERVING)
     pod_ip = settings.pod_ip or settings.address.rpartition(":")[0]
-    faults = (
-        Faults(health_servicer, ["", GREETER]) if settings.faults else None
-    )  # probes ask for "", the overall health
+    faults = Faults(health_servicer, GREETER) if settings.faults else None
     greeter = GreeterServicer(pod_ip, received, faults)
     helloworld_pb2_grpc.add_GreeterServicer_to_server(greeter, server)
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
