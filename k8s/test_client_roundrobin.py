@@ -1,16 +1,9 @@
 """client_roundrobin on a cluster: fair in every second; and what its knobs and its rollout protect from."""
 
 import json
-import os
-import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-from dnslib import DNSRecord
-
-from k8s.cluster import ROOT, Measurement, Namespace, deployment, manifests, pod_spec, until
+from k8s.cluster import ROOT, Namespace
 
 MANIFESTS = ROOT / "client_roundrobin" / "manifests"
 # Until DNS says all: the demo's own client asks before the servers are ready, and CoreDNS keeps that answer for 30 s.
@@ -46,65 +39,6 @@ def test_with_grpcs_default_cooldown_new_pods_wait_for_30_s_whatever_the_connect
     print(f"first call {first - ready:.1f} s after its EndpointSlice, {first - result['started']:.1f} s of measuring")
     assert result["failed_attempts"] == 0
     assert 28 <= first - result["started"] <= 30 + 30 + 5  # one cooldown, and where CoreDNS had cached, one more
-
-
-@pytest.mark.parametrize("seconds", [65, 35])
-def test_at_the_worst_moment_a_restart_fails_no_call_at_grpcs_default_cooldown_if_the_pre_stop_outlasts_it_too(
-    namespace: Namespace, seconds: int
-) -> None:
-    """Restart right after the cluster's DNS has cached an answer: who asks at its end holds it for 30 s more.
-
-    Six clients ask every 30 s, 5 s apart, so that one does. A preStop that outlasts the DNS cache alone, 35 s, leaves
-    it with dead addresses. Two servers: the sooner all are replaced, the longer that lasts.
-    """
-    ask = asking_dns(namespace)
-    objects = manifests("client_roundrobin")
-    deployment(objects)["spec"]["replicas"] = 2
-    pre_stop = pod_spec(objects)["containers"][0]["lifecycle"]["preStop"]["sleep"]
-    assert pre_stop["seconds"] == 65  # the manifest's
-    pre_stop["seconds"] = seconds
-    namespace.apply_objects(objects)
-    namespace.rolled_out()
-    old = namespace.wait_ready(2)
-    flags = ("--duration=1h", "--rate=20", "--dns-cooldown=30s", "--backends=2", "--warmup=60s")
-    began = time.monotonic()
-    clients: list[Measurement] = []
-    while len(clients) < 6:
-        until("its turn", lambda: time.monotonic() >= began + 5 * len(clients))
-        clients.append(namespace.measure(*flags))
-    until("an answer that has just been cached", ask, every=0.1)
-    namespace.kubectl("rollout", "restart", "deployment/greeter-server")
-    namespace.rolled_out()
-    namespace.gone(2)
-    assert not old & namespace.wait_ready(2)
-    ended = time.monotonic()
-    until("calls after that", lambda: time.monotonic() > ended + 3)
-    with ThreadPoolExecutor(len(clients)) as pool:
-        results = list(pool.map(Measurement.stop, clients))
-    failed, attempts = (sum(result[key] for result in results) for key in ("failed_attempts", "attempts"))
-    print(
-        f"preStop {seconds} s: {failed} failed of {attempts} attempts, by client:",
-        [r["failed_attempts"] for r in results],
-    )
-    assert attempts > 2000
-    assert (failed == 0) == (seconds == 65)
-
-
-def asking_dns(namespace: Namespace) -> Callable[[], bool]:
-    """Asks the cluster's DNS for the servers' name; whether the answer has been cached since it was asked last."""
-    annotations = namespace.get("namespace", namespace.name)["metadata"].get("annotations", {})
-    if not (address := annotations.get("lab/dns") or os.environ.get("DNS_ADDRESS", "")):
-        pytest.skip("DNS_ADDRESS is not set: nothing to ask this cluster's DNS at")
-    host, _, port = address.partition(":")
-    question = DNSRecord.question(f"greeter-server.{namespace.name}.svc.cluster.local")
-    left = [sys.maxsize]  # seconds for which the answer may be kept, as it said
-
-    def ask() -> bool:
-        answer = DNSRecord.parse(question.send(host, int(port), timeout=5))
-        left.append(min(record.ttl for record in answer.rr))
-        return left[-1] > left[-2]
-
-    return ask
 
 
 def test_without_its_protection_a_rolling_restart_fails_calls(namespace: Namespace) -> None:
