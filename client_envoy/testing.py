@@ -3,7 +3,7 @@
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,11 +65,15 @@ def without(*names: str) -> Callable[[Config], None]:
 
 @contextmanager
 def pods(
-    count: int, named: int | None = None, change: Callable[[Config], None] = as_it_is, concurrency: int = 1
+    count: int,
+    named: int | None = None,
+    change: Callable[[Config], None] = as_it_is,
+    concurrency: int = 1,
+    flags: Sequence[str] = (),
 ) -> Iterator[Pods]:
-    """So many servers, of which DNS names the first few, and Envoy with the config as the test changes it."""
+    """So many servers with these flags, of which DNS names the first few, and Envoy with the config as changed."""
     with ExitStack() as stack:
-        servers = stack.enter_context(greeters(count, "--faults", module=SERVER))
+        servers = stack.enter_context(greeters(count, "--faults", *flags, module=SERVER))
         hosts = {address.rpartition(":")[0]: server for server, address in servers}
         port = int(servers[0][1].rpartition(":")[2])
         names = stack.enter_context(dns(list(hosts)[:named]))
@@ -115,6 +119,12 @@ def until_gone(channel: grpc.Channel, host: str, deadline: float = 0.3) -> tuple
             failed += outcome.isupper()
             good, last = 0, time.monotonic()
     return failed, made, last - began
+
+
+def until_healthy(running: Pods, hosts: int) -> None:
+    """Wait until Envoy sends calls to so many hosts (or to all, where that are too few for its panic threshold)."""
+    healthy = "cluster.greeter-server.membership_healthy"
+    wait_until(f"{hosts} healthy hosts", lambda: stats(running.envoy).get(healthy, 0) == hosts)
 
 
 def stats(running: Envoy) -> dict[str, int]:

@@ -25,6 +25,8 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from helloworld import helloworld_pb2, helloworld_pb2_grpc
+from tests import envoy
+from tests.dns import dns
 from tests.processes import greeter, process
 
 ROOT = Path(__file__).parents[1]
@@ -348,6 +350,13 @@ def outlived(servers: Servers) -> str:
     return str(failed.value.details())
 
 
+def without_hosts() -> str:
+    """Through the Envoy of a manifest, where DNS knows nobody."""
+    config = envoy.config(ROOT / "client_envoy" / "manifests" / "client.yaml")
+    with dns([]) as names, envoy.envoy(config, names.server) as running:
+        return failure(f"{running.ip}:9000")
+
+
 def unhealthy(servers: Servers) -> str:
     config = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": "another"}}
     return failure(servers.plaintext, options=[("grpc.service_config", json.dumps(config))])
@@ -366,6 +375,7 @@ REPRODUCED: dict[str, Callable[[Servers], str]] = {
     "the target uri is not valid": lambda _: failure("dns://greeter-server:8000"),
     "Connection refused": lambda _: refused(Closed()),
     "backend unhealthy": unhealthy,
+    "no healthy upstream": lambda _: without_hosts(),
     "Failed parsing HTTP/2": lambda _: refused(Http1()),
     "Socket closed": lambda servers: failure(servers.tls),
     "WRONG_VERSION_NUMBER": lambda servers: failure(servers.plaintext, credentials=grpc.ssl_channel_credentials()),
