@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from client_envoy.testing import as_it_is, cluster, connect, outcomes, pods, stats, until_gone, without
+from client_envoy.testing import as_it_is, cluster, connect, outcomes, pods, stats, until_gone, virtual_host, without
 from tests.envoy import Config
 from tests.processes import wait_until
 
@@ -34,8 +34,7 @@ def test_a_server_that_is_killed_fails_no_more_than_the_call_that_it_has_in_hand
 def test_without_retries_it_does() -> None:
     def change(config: Config) -> None:
         without("health_checks", "outlier_detection")(config)
-        manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
-        del manager["route_config"]["virtual_hosts"][0]["routes"][0]["route"]["retry_policy"]
+        del virtual_host(config)["routes"][0]["route"]["retry_policy"]
 
     with pods(3, change=change) as running, running.channel() as channel:
         connect(channel, 3)

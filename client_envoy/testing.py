@@ -49,6 +49,21 @@ def cluster(config: Config) -> Config:
     return found
 
 
+def virtual_host(config: Config) -> Config:
+    """Where the routes are, of the listener that clients dial."""
+    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    [found] = manager["route_config"]["virtual_hosts"]
+    host: Config = found
+    return host
+
+
+def retry_policy(config: Config) -> Config:
+    """The retry policy of the manifest's one route."""
+    [route] = virtual_host(config)["routes"]
+    policy: Config = route["route"]["retry_policy"]
+    return policy
+
+
 def as_it_is(_: Config) -> None:
     pass
 
@@ -122,7 +137,7 @@ def until_gone(channel: grpc.Channel, host: str, deadline: float = 0.3) -> tuple
 
 
 def until_healthy(running: Pods, hosts: int) -> None:
-    """Wait until Envoy sends calls to so many hosts (or to all, where that are too few for its panic threshold)."""
+    """Wait until Envoy holds so many hosts to be neither unhealthy nor ejected."""
     healthy = "cluster.greeter-server.membership_healthy"
     wait_until(f"{hosts} healthy hosts", lambda: stats(running.envoy).get(healthy, 0) == hosts)
 
