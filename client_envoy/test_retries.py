@@ -3,6 +3,7 @@
 import re
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -11,7 +12,9 @@ import yaml
 
 from client_envoy.testing import (
     Pods,
+    cluster,
     connect,
+    outcomes,
     pods,
     retry_policy,
     stats,
@@ -108,3 +111,20 @@ def test_calls_that_reach_nobody_are_tried_on_another_server_and_the_client_coun
         retried = stats(running.envoy)["cluster.greeter-server.upstream_rq_retry"]
     assert [call.code for call in calls] == ["OK"] * 20
     assert sum(call.attempts for call in calls) == 20 + retried > 20
+
+
+@pytest.mark.parametrize("few", [False, True])
+def test_with_two_of_three_killed_no_call_of_many_at_a_time_fails_unless_few_retries_are_allowed(few: bool) -> None:
+    def change(config: Config) -> None:
+        without("health_checks", "outlier_detection")(config)  # which would soon leave nothing to retry
+        if few:
+            cluster(config)["circuit_breakers"]["thresholds"][0]["max_retries"] = 3  # Envoy's default
+
+    with pods(3, change=change) as running, running.channel() as channel:
+        connect(channel, 3)
+        kill(running, 2)
+        with ThreadPoolExecutor(20) as callers:
+            failed = sum(counts["UNAVAILABLE"] for counts in callers.map(lambda _: outcomes(channel, 10, 5), range(20)))
+        refused = stats(running.envoy).get("cluster.greeter-server.upstream_rq_retry_overflow", 0)
+    print(f"two of three killed, max_retries {3 if few else 1024}: {failed} of 200 calls failed")
+    assert (failed, failed > 0) == (refused, few)
