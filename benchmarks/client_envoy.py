@@ -1,4 +1,6 @@
-"""What the sidecar costs: latency over direct channels, CPU, memory. One run, `python -m benchmarks.client_envoy`.
+"""What the sidecar costs: latency over direct channels, CPU, memory, and what its health checks cost the servers.
+
+One run, `python -m benchmarks.client_envoy`.
 
 After Envoy's own list of practices for benchmarks (its FAQ, "What are best practices for benchmarking Envoy?"): a
 release build, `--concurrency` said, no limit in the way (no retry, no ejection, no overflow), warmed up, both sides
@@ -16,13 +18,14 @@ from pathlib import Path
 
 import grpc
 
-from client_envoy.testing import as_it_is, pods
+from client_envoy.testing import as_it_is, cluster, pods, stats
 from greeter_client.measurement import Measurement
 from greeter_client.result import beside, distribution
 from helloworld.helloworld_pb2_grpc import GreeterStub
 from tests.envoy import Config
 
 TRIALS, CALLS = 3, 5000
+SECONDS = 20  # of health checks
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -67,7 +70,28 @@ def measure(change: Callable[[Config], None]) -> None:
         print(f"  p50 ratio, median of {TRIALS}: {statistics.median(ratio['p50'] for ratio in ratios):.2f}")
 
 
+def often(config: Config) -> None:
+    [check] = cluster(config)["health_checks"]
+    check["interval"] = check["no_traffic_interval"] = "0.01s"
+
+
+def measure_checks() -> None:
+    """Print what health checks cost who is asked and who asks."""
+    with pods(3, change=often) as running:
+
+        def spent() -> tuple[int, float, float]:
+            checks = stats(running.envoy)["cluster.greeter-server.health_check.success"]
+            return checks, sum(cpu(server.pid) for server in running.servers.values()), cpu(running.envoy.process.pid)
+
+        before = spent()
+        time.sleep(SECONDS)
+        checks, asked, asking = (after - earlier for after, earlier in zip(spent(), before, strict=True))
+    print(f"{checks / SECONDS / 3:.0f} health checks a second of each of 3 servers")
+    print(f"  CPU of servers: {1000 * asked / checks:.2f} s per 1,000 checks; of Envoy: {1000 * asking / checks:.2f} s")
+
+
 def main() -> int:
+    measure_checks()
     for change, log in ((as_it_is, "on"), (without_log, "off")):
         print(f"{TRIALS} × {CALLS} calls through the sidecar, access log {log}")
         measure(change)

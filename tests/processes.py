@@ -66,6 +66,10 @@ class Process:
             self.lines.append(line)
         return any(text in line for line in self.lines)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def signal(self, signum: signal.Signals) -> None:
         self._process.send_signal(signum)
 
