@@ -1,1 +1,1 @@
-"""The first cure: the client learns every pod from a headless Service and takes turns."""
+"""The second cure: an Envoy beside the client picks a pod for every call, and the client knows nothing of it."""
