@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from client_envoy.client import open_channel
 from client_envoy.testing import as_it_is, cluster, connect, outcomes, pods, stats, until_gone, virtual_host, without
 from tests.envoy import Config
 from tests.processes import wait_until
@@ -19,6 +20,26 @@ def test_a_server_that_is_told_to_stop_fails_no_call() -> None:
         failed, made, _ = until_gone(channel, host, deadline=2.0)
         assert running.servers[host].end() == 0
     assert (failed, made >= 30) == (0, True)
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_a_server_that_calls_itself_not_serving_gets_no_calls_though_it_answers_unless_nobody_asks(
+    checked: bool,
+) -> None:
+    change = as_it_is if checked else without("health_checks")
+    with pods(3, change=change, flags=["--drain=1m"]) as running, running.channel() as channel:
+        connect(channel, 3)
+        host = next(iter(running.servers))
+        running.servers[host].signal(signal.SIGTERM)
+        running.servers[host].line("health is NOT_SERVING")
+        if checked:
+            failed, made, seconds = until_gone(channel, host, deadline=2.0)
+            assert (failed, made >= 30) == (0, True)
+            assert seconds < 7  # interval 2 s, and a busy machine
+        else:
+            assert outcomes(channel, 30)[host] == 10
+        with open_channel(f"{host}:{running.port}") as direct:
+            assert outcomes(direct, 1, deadline=5) == {host: 1}
 
 
 def test_a_server_that_is_killed_fails_no_more_than_the_call_that_it_has_in_hand() -> None:
