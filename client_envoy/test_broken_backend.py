@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from client_envoy.client import open_channel
-from client_envoy.testing import as_it_is, cluster, connect, outcomes, pods, stats, until_gone, virtual_host, without
+from client_envoy.testing import as_it_is, cluster, pods, stats, until_gone, virtual_host, without
+from tests.channels import connect, outcomes
 from tests.envoy import Config
 from tests.processes import wait_until
 

@@ -5,9 +5,10 @@ import time
 import pytest
 
 from client_envoy.client import open_channel
-from client_envoy.testing import as_it_is, connect, outcomes, pods, stats, without
+from client_envoy.testing import as_it_is, pods, stats, without
 from greeter_client.call import greet
 from helloworld.helloworld_pb2_grpc import GreeterStub
+from tests.channels import connect, outcomes
 from tests.processes import wait_until
 
 

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from client_envoy.testing import Pods, as_it_is, cluster, connect, outcomes, pods, stats, until_healthy
+from client_envoy.testing import Pods, as_it_is, cluster, pods, stats, until_healthy
 from greeter_client.call import greet
 from helloworld.helloworld_pb2_grpc import GreeterStub
+from tests.channels import connect, outcomes
 from tests.envoy import Config
 from tests.processes import wait_until
 

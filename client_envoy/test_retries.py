@@ -10,20 +10,11 @@ import grpc
 import pytest
 import yaml
 
-from client_envoy.testing import (
-    Pods,
-    cluster,
-    connect,
-    outcomes,
-    pods,
-    retry_policy,
-    stats,
-    virtual_host,
-    without,
-)
+from client_envoy.testing import Pods, cluster, pods, retry_policy, stats, virtual_host, without
 from greeter_client.call import greet
 from helloworld.helloworld_pb2 import HelloRequest
 from helloworld.helloworld_pb2_grpc import GreeterStub
+from tests.channels import connect, outcomes
 from tests.envoy import Config
 from tests.processes import wait_until
 

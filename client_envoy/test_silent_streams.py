@@ -8,9 +8,10 @@ from pathlib import Path
 import grpc
 import pytest
 
-from client_envoy.testing import Pods, as_it_is, cluster, connect, pods, without
+from client_envoy.testing import Pods, as_it_is, cluster, pods, without
 from helloworld.helloworld_pb2 import HelloRequest
 from helloworld.helloworld_pb2_grpc import GreeterStub
+from tests.channels import connect
 from tests.envoy import Config
 from tests.processes import wait_until
 

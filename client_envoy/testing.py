@@ -2,34 +2,28 @@
 
 import time
 import urllib.request
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 
 from client_envoy.client import open_channel
-from greeter_client.call import greet
-from helloworld.helloworld_pb2 import HelloRequest
-from helloworld.helloworld_pb2_grpc import GreeterStub
 from tests import envoy
-from tests.dns import Names, dns
+from tests.channels import fault, outcomes
 from tests.envoy import Config, Envoy
-from tests.processes import Process, greeters, wait_until
+from tests.processes import wait_until
+from tests.services import Service, service
 
 MANIFEST = Path(__file__).parent / "manifests" / "client.yaml"
 SERVER = "client_envoy.server"
 
 
 @dataclass
-class Pods:
+class Pods(Service):
     """Servers behind one name, and the Envoy in front of them."""
 
-    servers: dict[str, Process]  # by address
-    port: int
-    names: Names
     envoy: Envoy
 
     def channel(self) -> grpc.Channel:
@@ -38,9 +32,7 @@ class Pods:
 
     def fault(self, host: str, **metadata: str) -> None:
         """Ask one server for a fault, past Envoy."""
-        with grpc.insecure_channel(f"{host}:{self.port}") as direct:
-            asked = tuple((name.replace("_", "-"), value) for name, value in metadata.items())
-            GreeterStub(direct).SayHello.future(HelloRequest(name="fault"), metadata=asked, timeout=5).exception()
+        fault(f"{host}:{self.port}", **metadata)
 
 
 def cluster(config: Config) -> Config:
@@ -87,35 +79,13 @@ def pods(
     flags: Sequence[str] = (),
 ) -> Iterator[Pods]:
     """So many servers with these flags, of which DNS names the first few, and Envoy with the config as changed."""
-    with ExitStack() as stack:
-        servers = stack.enter_context(greeters(count, "--faults", *flags, module=SERVER))
-        hosts = {address.rpartition(":")[0]: server for server, address in servers}
-        port = int(servers[0][1].rpartition(":")[2])
-        names = stack.enter_context(dns(list(hosts)[:named]))
+    with service(count, "--faults", *flags, module=SERVER, named=named) as behind:
         config = envoy.config(MANIFEST)
         [endpoint] = cluster(config)["load_assignment"]["endpoints"][0]["lb_endpoints"]
-        endpoint["endpoint"]["address"]["socket_address"]["port_value"] = port
+        endpoint["endpoint"]["address"]["socket_address"]["port_value"] = behind.port
         change(config)
-        running = stack.enter_context(envoy.envoy(config, names.server, "--concurrency", str(concurrency)))
-        yield Pods(hosts, port, names, running)
-
-
-def outcomes(channel: grpc.Channel, calls: int, deadline: float = 1.0) -> Counter[str]:
-    """How many calls each backend has answered, and how many failed with which code."""
-    stub = GreeterStub(channel)
-    made = (greet(stub, "you", deadline) for _ in range(calls))
-    return Counter(each.backend or each.code for each in made)
-
-
-def connect(channel: grpc.Channel, backends: int) -> None:
-    """Call until so many backends have answered: they are healthy and connected then."""
-    seen: set[str] = set()
-
-    def all_seen() -> bool:
-        seen.update(outcome for outcome in outcomes(channel, 1) if not outcome.isupper())
-        return len(seen) == backends
-
-    wait_until(f"{backends} backends", all_seen)
+        with envoy.envoy(config, behind.names.server, "--concurrency", str(concurrency)) as running:
+            yield Pods(behind.servers, behind.port, behind.names, running)
 
 
 def until_gone(channel: grpc.Channel, host: str, deadline: float = 0.3) -> tuple[int, int, float]:
