@@ -1,5 +1,6 @@
 """The greeter itself: answers with a greeting and the address of its pod."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -19,6 +20,10 @@ log = logging.getLogger(__name__)
 # trailers, it lets the client count the attempts that the retries would otherwise hide.
 ATTEMPTS = "grpc-previous-rpc-attempts"
 
+# Seconds after the last name of a stream: to its handler one that is cut first looks like one that its client ended,
+# then gRPC cancels the handler.
+CUT = 0.01
+
 
 class GreeterServicer(helloworld_pb2_grpc.GreeterServicer):
     def __init__(self, pod_ip: str, received: Received, faults: Faults | None) -> None:
@@ -27,7 +32,7 @@ class GreeterServicer(helloworld_pb2_grpc.GreeterServicer):
         self._faults = faults
 
     async def SayHello(self, request: helloworld_pb2.HelloRequest, context: "Context") -> helloworld_pb2.HelloReply:
-        with self._received.call(context.peer()):
+        with self._received.call(context):
             log.debug("SayHello(%r) from %s", request.name, context.peer())
             await self._prepare(context)
             return self._reply(request)
@@ -35,7 +40,7 @@ class GreeterServicer(helloworld_pb2_grpc.GreeterServicer):
     async def SayHelloStream(
         self, request_iterator: AsyncIterator[helloworld_pb2.HelloRequest], context: "Context"
     ) -> AsyncIterator[helloworld_pb2.HelloReply]:
-        with self._received.call(context.peer()):
+        with self._received.call(context):
             log.debug("SayHelloStream from %s", context.peer())
             await self._prepare(context)
             # The server's address at once: a stream tells where it landed before its first message.
@@ -43,6 +48,7 @@ class GreeterServicer(helloworld_pb2_grpc.GreeterServicer):
             async for request in request_iterator:
                 log.debug("SayHelloStream(%r) from %s", request.name, context.peer())
                 yield self._reply(request)
+            await asyncio.sleep(CUT)
 
     async def _prepare(self, context: "Context") -> None:
         metadata = {key: str(value) for key, value in context.invocation_metadata() or ()}

@@ -20,6 +20,8 @@ from helloworld import helloworld_pb2, helloworld_pb2_grpc
 
 log = logging.getLogger(__name__)
 
+UNWIND = 1.0  # seconds that the calls cut at the end of the grace have to be done with: they need next to nothing
+
 GREETER = helloworld_pb2.DESCRIPTOR.services_by_name["Greeter"].full_name
 
 
@@ -46,6 +48,9 @@ async def serve(settings: Settings) -> None:
     log.info("Stopping: %d calls under way get up to %s", received.under_way, _written(settings.grace))
     await server.stop(settings.grace)
     reporting.cancel()
+    # gRPC has cancelled what was still under way. Those handlers end before the loop does: gRPC would log a traceback
+    # for each that the loop's end takes by surprise.
+    await asyncio.wait({reporting} | asyncio.all_tasks() - {asyncio.current_task()}, timeout=UNWIND)
     received.summarize()
     log.info("Stopped: %d calls received, %d answered", received.calls, received.answered)
 

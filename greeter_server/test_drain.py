@@ -3,6 +3,8 @@
 import asyncio
 import re
 import signal
+import threading
+from collections.abc import Iterator
 
 import grpc
 import pytest
@@ -10,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from helloworld.helloworld_pb2 import HelloRequest
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from tests.processes import Process, greeter
+from tests.processes import Process, greeter, process
 
 YOU = HelloRequest(name="you")
 CALLS = 10_000
@@ -81,3 +83,45 @@ def test_a_call_under_way_gets_the_grace_period_and_no_more(grace: str, codes: s
         call.exception()  # waits
         assert call.code().name in codes
         assert server.end() == 0
+
+
+def test_calls_that_were_given_up_or_cut_are_not_counted_as_answered_and_log_no_traceback() -> None:
+    stop = threading.Event()
+
+    def names() -> Iterator[HelloRequest]:
+        yield YOU
+        stop.wait()
+
+    flags = ("--faults", "--drain=0s", "--grace=200ms")
+    with greeter(*flags) as (server, address), grpc.insecure_channel(address) as channel:
+        stub = GreeterStub(channel)
+        assert stub.SayHello(YOU).message == "Hello you"
+        assert stub.SayHello.future(YOU, metadata=(("fault", "error=INTERNAL"),)).code().name == "INTERNAL"
+        streams = [stub.SayHelloStream(iter([YOU])), stub.SayHelloStream(names())]
+        assert [next(stream).message for stream in streams] == ["Hello you"] * 2
+        assert list(streams[0]) == []
+        with pytest.raises(grpc.RpcError):
+            stub.SayHello(YOU, metadata=(("fault", "hang"),), timeout=0.1)
+        cut = [stub.SayHello.future(YOU, metadata=(("fault", f"delay={n}h"),)) for n in (1, 2)]
+        for n in (1, 2):
+            server.line(f"delay={n}h")
+        server.signal(signal.SIGTERM)
+        assert server.end() == 0
+        stop.set()
+        assert {call.code().name for call in cut} <= {"CANCELLED", "UNAVAILABLE"}
+    assert "Stopping: 3 calls under way" in "\n".join(server.lines)
+    assert server.lines[-1].endswith("Stopped: 7 calls received, 3 answered")
+    assert not [line for line in server.lines if "Traceback" in line or " ERROR " in line]
+
+
+def test_a_client_that_vanishes_leaves_no_traceback_and_its_call_unanswered() -> None:
+    with greeter("--faults", "--drain=0s") as (server, address):
+        slow = ("--metadata=fault=delay=1h", f"--target={address}", "--count=1", "--deadline=2h")
+        with process("clusterip.client", *slow) as client:
+            server.line("Fault asked for")
+            client.kill()
+        server.signal(signal.SIGTERM)
+        assert server.end() == 0  # long before the grace of 20 s
+    received, answered = map(int, re.findall(r"Stopped: (\d+) calls received, (\d+)", server.lines[-1])[0])
+    assert received - answered == 1
+    assert not [line for line in server.lines if "Traceback" in line or " ERROR " in line]
