@@ -151,7 +151,8 @@ async def test_an_object_that_the_cluster_refuses_is_said_in_its_words(compare: 
     ("args", "message"),
     [
         (["client_roundrobbin"], "there is no strategy 'client_roundrobbin'; there are clusterip, client_roundrobin"),
-        (["--timeout=fast"], "'fast' is no duration; write 30s, 1m30s or 500ms"),
+        (["--timeout=fast"], "'fast' is not a duration; write 30s, 1m30s or 500ms"),
+        (["--timeout=720h"], "'720h' is too long; write 596h at most"),
         (["--json=/no/such/file"], "'/no/such/file' can't be written; name a file in a directory that exists"),
         (["--html=/"], "'/' can't be written"),
         (["--dirlls"], "unrecognized arguments: --dirlls"),

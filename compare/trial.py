@@ -4,11 +4,10 @@ import asyncio
 import time
 from typing import Any
 
-import durationpy
-
 from compare.measurement import measuring
 from compare.namespace import Namespace
 from compare.strategies import Demo
+from helloworld import durations
 
 RATE = 100  # calls a second while something is done to the servers
 BEFORE = 2.0  # seconds of calls before more replicas come, to see what changes
@@ -20,7 +19,7 @@ DRILLS = ("scale_in", "rolling_restart")
 def deadline(demo: Demo, dns_cache: float) -> float:
     """Seconds within which new pods must get their share: the strategy's own, and the DNS cache where it asks DNS."""
     expected = demo.expectations["scale_out"]
-    within: float = durationpy.from_str(expected["within"]).total_seconds()
+    within = durations.seconds(expected["within"])
     return within + (dns_cache if expected["dns_cached"] else 0)
 
 

@@ -3,9 +3,8 @@
 import argparse
 import re
 
-import durationpy
-
 from greeter_client.target import target
+from helloworld import durations
 
 
 def parser(description: str | None, default_target: str = "localhost:8000") -> argparse.ArgumentParser:
@@ -72,11 +71,11 @@ def misfit(flags: argparse.Namespace) -> str:
 def seconds(text: str) -> float:
     """Seconds of a positive Go duration (30s, 1m30s, 500ms)."""
     try:
-        value: float = durationpy.from_str(text).total_seconds()
-    except durationpy.DurationError:
-        value = 0
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is no duration; write 30s, 1m30s or 500ms")
+        value = durations.seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is {error}") from None
+    if not value:
+        raise argparse.ArgumentTypeError(f"'{text}' is too short; write 1ms say")
     return value
 
 

@@ -108,13 +108,29 @@ def test_a_stream_stays_where_it_landed_and_another_may_land_elsewhere() -> None
     assert len({backend for stream in outcome for backend in stream["backends"]}) == 2
 
 
+@pytest.mark.parametrize("flag", ["--deadline", "--interval", "--duration", "--warmup", "--dns-cooldown"])
+def test_the_longest_of_every_time_is_borne(flag: str) -> None:
+    """Where nobody waits: each is cut short by what else is asked for, or by SIGTERM."""
+    more = {"--interval": [], "--duration": ["--rate=1"], "--warmup": ["--count=1"]}.get(flag, ["--count=1"])
+    with (
+        greeter() as (_, address),
+        process("client_roundrobin.client", f"--target={address}", f"{flag}=596h", *more) as client,
+    ):
+        client.line("^Greeting|^Measuring")
+        client.signal(signal.SIGTERM)
+        assert client.end() == 0
+    assert not [line for line in client.lines if "Traceback" in line]
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
         (["--target=dns://greeter:8000"], "'dns://greeter:8000' is no target; write HOST:PORT"),
         (["--target=greeter"], "'greeter' is no target; write HOST:PORT"),
         (["--count=0"], "'0' is no count; write a whole number from 1"),
-        (["--deadline=5"], "'5' is no duration; write 30s"),
+        (["--deadline=5"], "'5' is not a duration; write 30s"),
+        (["--deadline=720h"], "'720h' is too long; write 596h at most"),
+        (["--interval=0s"], "'0s' is too short; write 1ms say"),
         (["--count=3", "--duration=3s", "--rate=1"], "--count and --duration exclude each other"),
         (["--duration=3s"], "--duration and --rate go together"),
         (["--rate=3"], "--duration and --rate go together"),

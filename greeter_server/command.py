@@ -51,9 +51,12 @@ def _time(variable: str, default: str) -> float | None:
     text = os.environ.get(variable, default)
     if not text:
         return None
-    seconds = duration(text, variable)
+    try:
+        seconds = duration(text, variable)
+    except SettingsError as error:
+        raise SettingsError(f"{error}, or unset it for no limit") from None
     if seconds < 0.001:  # gRPC counts in milliseconds, and reads 0 as "at once", for ever
-        raise SettingsError(f"{variable} is '{text}': too short; unset it for gRPC's default, or give 1ms or more")
+        raise SettingsError(f"{variable} is '{text}', too short; write 1ms or more, or unset it for no limit")
     return seconds
 
 

@@ -107,4 +107,4 @@ def _credentials(cert: Path, key: Path) -> grpc.ServerCredentials:
 
 
 def _written(seconds: float | None) -> str:
-    return "without limit" if seconds is None else f"{seconds:g}s"
+    return "without limit" if seconds is None else f"{seconds:.10g}s"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import durationpy
+from helloworld import durations
 
 
 class SettingsError(Exception):
@@ -40,9 +40,6 @@ class Settings:
 def duration(text: str, name: str) -> float:
     """Seconds of a Go duration (30s, 1m30s, 500ms), the form that Kubernetes users type."""
     try:
-        seconds: float = durationpy.from_str(text).total_seconds()
-    except durationpy.DurationError:
-        seconds = -1
-    if seconds < 0:
-        raise SettingsError(f"{name} is '{text}', not a duration; write 30s, 1m30s or 500ms")
-    return seconds
+        return durations.seconds(text)
+    except ValueError as error:
+        raise SettingsError(f"{name} is '{text}', {error}") from None

@@ -72,7 +72,7 @@ def test_a_crash_takes_the_process_down() -> None:
         assert server.end() == 1
 
 
-@pytest.mark.parametrize("fault", ["nonsense", "error=NONSENSE", "error=OK", "delay=long", "unready"])
+@pytest.mark.parametrize("fault", ["nonsense", "error=NONSENSE", "error=OK", "delay=long", "delay=720h", "unready"])
 def test_a_fault_that_is_none_is_refused_with_what_can_be_asked_for(fault: str) -> None:
     with greeter("--faults") as (_, address), grpc.insecure_channel(address) as channel:
         assert code(GreeterStub(channel), ("fault", fault)) == "INVALID_ARGUMENT"

@@ -1,5 +1,6 @@
 """What is wrong is said in one line with its remedy, exit code 2, no traceback."""
 
+import signal
 from pathlib import Path
 
 import grpc
@@ -16,7 +17,14 @@ from tests.processes import greeter, process
     [
         ([], {"GRPC_MAX_CONNECTION_AGE": "5"}, "GRPC_MAX_CONNECTION_AGE is '5', not a duration; write 30s"),
         ([], {"GRPC_MAX_CONNECTION_AGE": "-5s"}, "GRPC_MAX_CONNECTION_AGE is '-5s', not a duration"),
-        ([], {"GRPC_MAX_CONNECTION_AGE": "0s"}, "GRPC_MAX_CONNECTION_AGE is '0s': too short"),
+        ([], {"GRPC_MAX_CONNECTION_AGE": "0s"}, "GRPC_MAX_CONNECTION_AGE is '0s', too short; write 1ms or more"),
+        (
+            [],
+            {"GRPC_MAX_CONNECTION_AGE": "720h"},
+            "GRPC_MAX_CONNECTION_AGE is '720h', too long; write 596h at most, or unset it for no limit",
+        ),
+        ([], {"GRPC_MAX_CONNECTION_AGE_GRACE": "597h"}, "GRPC_MAX_CONNECTION_AGE_GRACE is '597h', too long"),
+        (["--grace=9999999999s"], {}, "--grace is '9999999999s', too long; write 596h at most"),
         ([], {"GRPC_MAX_CONNECTION_AGE_GRACE": "soon"}, "GRPC_MAX_CONNECTION_AGE_GRACE is 'soon'"),
         ([], {"GRPC_PERMIT_KEEPALIVE_TIME": "0s"}, "GRPC_PERMIT_KEEPALIVE_TIME is '0s': too short"),
         (["--drain=soon"], {}, "--drain is 'soon', not a duration"),
@@ -36,6 +44,16 @@ def test_a_wrong_setting_is_named_with_its_remedy(args: list[str], env: dict[str
     with process("greeter_server", "--address=127.0.0.1:0", *args, env=env) as server:
         assert server.end() == 2
     assert message in server.lines[-1]
+    assert not [line for line in server.lines if "Traceback" in line]
+
+
+def test_the_longest_of_every_time_is_borne() -> None:
+    ages = {"GRPC_MAX_CONNECTION_AGE": "596h", "GRPC_MAX_CONNECTION_AGE_GRACE": "596h"}
+    with greeter("--drain=596h", "--grace=596h", **ages) as (server, address):
+        with grpc.insecure_channel(address) as channel:
+            assert GreeterStub(channel).SayHello(HelloRequest(name="you")).message == "Hello you"
+        server.signal(signal.SIGTERM)
+        server.line("Told to stop: .* for another 2145600s")
     assert not [line for line in server.lines if "Traceback" in line]
 
 
