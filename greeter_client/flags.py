@@ -6,6 +6,8 @@ import re
 from greeter_client.target import target
 from helloworld import durations
 
+OWN = ("content-length", "content-type", "te", "user-agent")  # metadata that gRPC sends in its own words only
+
 
 def parser(description: str | None, default_target: str = "localhost:8000") -> argparse.ArgumentParser:
     """The flags all clients have; a strategy adds its own. `run` checks that they fit together."""
@@ -94,6 +96,14 @@ def pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not re.fullmatch("[a-z0-9_.-]+", key):
         raise argparse.ArgumentTypeError(f"'{text}' is no metadata; write key=value, the key in small letters")
+    if key.endswith("-bin"):
+        raise argparse.ArgumentTypeError(
+            f"'{key}' is for binary metadata, which can't be sent; choose a key without -bin"
+        )
+    if key.startswith("grpc-") or key in OWN:
+        raise argparse.ArgumentTypeError(f"'{key}' is set by gRPC itself; choose another key")
+    if not re.fullmatch("[ -~]*", value):
+        raise argparse.ArgumentTypeError(f"{value!a} can't be sent as metadata; write printable ASCII in one line")
     return key, value
 
 

@@ -144,6 +144,12 @@ def test_the_longest_of_every_time_is_borne(flag: str) -> None:
         (["--parallel=2", "--duration=3s", "--rate=1"], "--parallel goes with --count alone"),
         (["--metadata=fault"], "'fault' is no metadata; write key=value"),
         (["--metadata=Fault=x"], "'Fault=x' is no metadata; write key=value"),
+        (["--metadata=:authority=x"], "':authority=x' is no metadata; write key=value"),
+        (["--metadata=x-bin=AA=="], "'x-bin' is for binary metadata, which can't be sent; choose a key without -bin"),
+        (["--metadata=grpc-timeout=1n"], "'grpc-timeout' is set by gRPC itself; choose another key"),
+        (["--metadata=user-agent=x"], "'user-agent' is set by gRPC itself; choose another key"),
+        (["--metadata=x=é"], r"'\xe9' can't be sent as metadata; write printable ASCII in one line"),
+        (["--metadata=x=a\nb"], r"'a\nb' can't be sent as metadata"),
         (["--cuont=3"], "unrecognized arguments: --cuont=3"),
     ],
 )

@@ -26,7 +26,7 @@ def test_a_duration_of_go_is_that_many_seconds(text: str, value: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "5", "-5s", "s", ".s", "1.2.3s", "5 s", "1s!2s", "1s2", "5S", "5mm", "1d", "inf", "nans", "infs", "1e3s", "٣s"],
+    ["", "5", "-5s", "s", ".s", "1.2.3s", "5 s", "1s!2s", "1s2", "5S", "5mm", "1d", "inf", "nans", "1e3s", "٣s"],
 )
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a duration; write 30s, 1m30s or 500ms"):
