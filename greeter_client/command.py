@@ -41,7 +41,7 @@ def run(channel: grpc.Channel, flags: argparse.Namespace, *, policy: str) -> int
         print(f"Measuring, after {warmup_calls} calls to warm up", file=sys.stderr, flush=True)
         result = {"target": flags.target, "policy": policy, "warmup_calls": warmup_calls}
         if flags.streams:
-            streams = Streams(stub, flags.name, interval, flags.count, stop)
+            streams = Streams(stub, flags.name, interval, flags.count, stop, flags.metadata)
             result["streams"] = streams.run(flags.streams, talk=not flags.json)
         else:
             result |= _measure(measurement, flags, stop)

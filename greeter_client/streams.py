@@ -1,7 +1,7 @@
 """Long streams: each is balanced once, when it starts, and stays where it landed however long it lives."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,12 +20,14 @@ class Streams:
         interval: float,
         count: int | None,
         stop: threading.Event,
+        metadata: Sequence[tuple[str, str]] = (),
     ) -> None:
         self._stub = stub
         self._name = name
         self._interval = interval
         self._count = count
         self._stop = stop
+        self._metadata = tuple(metadata)
 
     def run(self, total: int, *, talk: bool) -> list[dict[str, Any]]:
         """How each stream fared: the backend it landed on, messages received, status code. `talk` prints each."""
@@ -36,7 +38,7 @@ class Streams:
         backends: set[str] = set()
         messages, code = 0, "OK"
         try:
-            for reply in self._stub.SayHelloStream(self._names()):
+            for reply in self._stub.SayHelloStream(self._names(), metadata=self._metadata):
                 messages += 1
                 backends.add(reply.backend_ip)
                 if talk:

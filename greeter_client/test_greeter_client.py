@@ -108,6 +108,16 @@ def test_a_stream_stays_where_it_landed_and_another_may_land_elsewhere() -> None
     assert len({backend for stream in outcome for backend in stream["backends"]}) == 2
 
 
+def test_metadata_goes_with_each_call_that_is_measured_and_with_no_other() -> None:
+    fault = "--metadata=fault=error=INTERNAL"
+    with greeter("--faults") as (server, address):
+        assert measured(f"--target={address}", "--count=1", fault)["failures"] == {"INTERNAL": 1}
+        server.line("Received 2 calls")
+        assert len([line for line in server.lines if "Fault asked for" in line]) == 1
+        [stream] = measured(f"--target={address}", "--streams=1", "--count=1", fault)["streams"]
+        assert stream["code"] == "INTERNAL"
+
+
 @pytest.mark.parametrize("flag", ["--deadline", "--interval", "--duration", "--warmup", "--dns-cooldown"])
 def test_the_longest_of_every_time_is_borne(flag: str) -> None:
     """Where nobody waits: each is cut short by what else is asked for, or by SIGTERM."""
