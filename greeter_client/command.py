@@ -22,7 +22,10 @@ WARMUP = 2.0  # seconds
 
 
 def run(channel: grpc.Channel, flags: argparse.Namespace, *, policy: str) -> int:
-    """Use the channel as the flags say and return the exit code: 0, or 2 where they do not go together."""
+    """Use the channel as the flags say and return the exit code.
+
+    It is 1 where calls, or streams, were made and every one failed, and 2 where the flags do not go together.
+    """
     if problem := misfit(flags):
         print(f"greeter_client: {problem}", file=sys.stderr)
         return 2
@@ -43,13 +46,15 @@ def run(channel: grpc.Channel, flags: argparse.Namespace, *, policy: str) -> int
         if flags.streams:
             streams = Streams(stub, flags.name, interval, flags.count, stop, flags.metadata)
             result["streams"] = streams.run(flags.streams, talk=not flags.json)
+            failed = all(stream["code"] != "OK" and not stream["messages"] for stream in result["streams"])
         else:
             result |= _measure(measurement, flags, stop)
+            failed = result["calls"] > 0 and not result["backends"]
         if flags.json:
             print(json.dumps(result), flush=True)
         elif not flags.streams:
             print(describe(result), flush=True)
-    return 0
+    return int(failed)
 
 
 def _measure(measurement: Measurement, flags: argparse.Namespace, stop: threading.Event) -> dict[str, Any]:

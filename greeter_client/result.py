@@ -39,6 +39,7 @@ def summarize(calls: Sequence[Call], expected_backends: int = 0) -> dict[str, An
         "backends": {backend: _seen(answered, backend) for backend in sorted(per_backend)},
         "jain": round(jain([*per_backend.values(), *idle]), 4),
         "jain_of": len(per_backend) + len(idle),
+        "expected_backends": expected_backends or None,
         "windows": _windows(calls, len(per_backend) + len(idle)),
         "latency_ms": percentiles(answered),
         "latency_distribution_ms": distribution(answered),
@@ -89,14 +90,24 @@ def beside(channel: Sequence[Call], direct: Sequence[Call]) -> dict[str, Any]:
     return {"calls": len(direct), **latencies, "ratio": ratios}
 
 
+def _backends(result: dict[str, Any]) -> str:
+    """Those that fairness is over. Nobody knows of idle ones where it was not said how many there should be."""
+    if result["expected_backends"]:
+        return f"{result['jain_of']} backends"
+    answered = "1 backend" if result["jain_of"] == 1 else f"{result['jain_of']} backends"
+    return f"the {answered} that answered; idle ones count with --backends"
+
+
 def describe(result: dict[str, Any]) -> str:
     """The result in a few lines for people."""
     backends = result["backends"].items()
     failed = ", ".join(f"{count} × {code}" for code, count in result["failures"].items()) or "0"
     lines = [f"{result['calls']} calls in {result['attempts']} attempts, failed calls: {failed}"]
+    details = result["failure_details"].items()
+    lines += [f"  {count} × {' '.join(text.split()) or 'without a reason given'}" for text, count in details]
     lines += [f"  {address:15} {seen['calls']:6} calls" for address, seen in backends]
     if latency := result["latency_ms"]:
-        lines.append(f"fairness {result['jain']:.2f} (Jain's index, of {result['jain_of']} backends)")
+        lines.append(f"fairness {result['jain']:.2f} (Jain's index, of {_backends(result)})")
         lines.append(f"p50 {latency['p50']:.2f} ms, p99 {latency['p99']:.2f} ms")
     if ratio := result.get("direct", {}).get("ratio"):
         lines.append(f"{ratio['p50']:.2f} × the p50 of a direct channel, {ratio['p99']:.2f} × its p99")

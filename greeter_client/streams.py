@@ -30,13 +30,13 @@ class Streams:
         self._metadata = tuple(metadata)
 
     def run(self, total: int, *, talk: bool) -> list[dict[str, Any]]:
-        """How each stream fared: the backend it landed on, messages received, status code. `talk` prints each."""
+        """How each stream fared: the backend it landed on, messages received, status. `talk` prints each."""
         with ThreadPoolExecutor(total) as pool:
             return list(pool.map(lambda number: self._one(number, talk), range(1, total + 1)))
 
     def _one(self, number: int, talk: bool) -> dict[str, Any]:
         backends: set[str] = set()
-        messages, code = 0, "OK"
+        messages, code, details = 0, "OK", ""
         try:
             for reply in self._stub.SayHelloStream(self._names(), metadata=self._metadata):
                 messages += 1
@@ -44,10 +44,10 @@ class Streams:
                 if talk:
                     print(f"Stream {number}: {reply.message} (Backend IP: {reply.backend_ip})", flush=True)
         except grpc.RpcError as error:
-            code = error.code().name
+            code, details = error.code().name, error.details() or ""
             if talk:
-                print(f"Stream {number} ended: {code}: {error.details()}", flush=True)
-        return {"backends": sorted(backends), "messages": messages, "code": code}
+                print(f"Stream {number} ended: {code}: {details}", flush=True)
+        return {"backends": sorted(backends), "messages": messages, "code": code, "details": details}
 
     def _names(self) -> Iterator[helloworld_pb2.HelloRequest]:
         sent = 0

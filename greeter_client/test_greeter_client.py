@@ -11,9 +11,9 @@ from tests.processes import greeter, greeters, process
 CLIENT = "clusterip.client"
 
 
-def measured(*args: str, module: str = CLIENT) -> dict[str, Any]:
+def measured(*args: str, module: str = CLIENT, code: int = 0) -> dict[str, Any]:
     with process(module, *args, "--json") as client:
-        assert client.end() == 0, client.lines
+        assert client.end() == code, client.lines
     result: dict[str, Any] = json.loads(client.lines[-1])
     return result
 
@@ -78,7 +78,7 @@ def test_sigterm_ends_a_measurement_with_what_it_has() -> None:
 def test_failed_calls_are_counted_by_their_code_and_their_deadline_holds() -> None:
     with greeter() as (server, address):
         server.signal(signal.SIGSTOP)
-        result = measured(f"--target={address}", "--count=2", "--deadline=200ms", "--warmup=100ms")
+        result = measured(f"--target={address}", "--count=2", "--deadline=200ms", "--warmup=100ms", code=1)
         server.signal(signal.SIGCONT)
     assert result["failures"] == {"DEADLINE_EXCEEDED": 2}
     assert result["backends"] == {}
@@ -97,7 +97,28 @@ def test_without_json_a_measurement_is_a_few_lines_for_people() -> None:
         assert client.end() == 0
     text = "\n".join(client.lines)
     assert "10 calls in 10 attempts, failed calls: 0" in text
-    assert "fairness 1.00 (Jain's index, of 1 backends)" in text
+    assert "fairness 1.00 (Jain's index, of the 1 backend that answered; idle ones count with --backends)" in text
+
+
+def test_a_measurement_says_why_calls_failed_and_fails_where_all_did() -> None:
+    with greeter("--faults") as (server, address):
+        fault = ("--metadata=fault=error=INTERNAL", "--count=3")
+        with process(CLIENT, f"--target={address}", *fault) as client:
+            assert client.end() == 1
+        assert "3 calls in 3 attempts, failed calls: 3 × INTERNAL" in client.lines
+        assert "  3 × asked for by fault metadata" in client.lines
+        server.kill()
+        for what in ("--streams=2", "--parallel=2"):
+            with process(CLIENT, f"--target={address}", "--count=2", what, "--warmup=1ms") as client:
+                assert client.end() == 1
+            assert f"{address}: Failed to connect to remote host: " in "\n".join(client.lines)
+
+
+def test_a_measurement_in_which_some_calls_succeed_has_succeeded() -> None:
+    with greeter("--faults", POD_IP="10.0.0.1") as (_, first), greeter(POD_IP="10.0.0.2") as (_, second):
+        flags = (f"--target=ipv4:{first},{second}", "--backends=2", "--count=4", "--metadata=fault=error=INTERNAL")
+        result = measured(*flags, module="client_roundrobin.client")
+    assert (result["failures"], list(result["backends"])) == ({"INTERNAL": 2}, ["10.0.0.2"])
 
 
 def test_a_stream_stays_where_it_landed_and_another_may_land_elsewhere() -> None:
@@ -111,11 +132,11 @@ def test_a_stream_stays_where_it_landed_and_another_may_land_elsewhere() -> None
 def test_metadata_goes_with_each_call_that_is_measured_and_with_no_other() -> None:
     fault = "--metadata=fault=error=INTERNAL"
     with greeter("--faults") as (server, address):
-        assert measured(f"--target={address}", "--count=1", fault)["failures"] == {"INTERNAL": 1}
+        assert measured(f"--target={address}", "--count=1", fault, code=1)["failures"] == {"INTERNAL": 1}
         server.line("Received 2 calls")
         assert len([line for line in server.lines if "Fault asked for" in line]) == 1
-        [stream] = measured(f"--target={address}", "--streams=1", "--count=1", fault)["streams"]
-        assert stream["code"] == "INTERNAL"
+        [stream] = measured(f"--target={address}", "--streams=1", "--count=1", fault, code=1)["streams"]
+    assert (stream["code"], stream["details"]) == ("INTERNAL", "asked for by fault metadata")
 
 
 @pytest.mark.parametrize("flag", ["--deadline", "--interval", "--duration", "--warmup", "--dns-cooldown"])

@@ -53,6 +53,25 @@ def test_nothing_measured_is_no_division_by_zero() -> None:
     assert "0 calls" in describe(summarize([]))
 
 
+def test_the_reasons_of_failures_are_said_each_in_one_line() -> None:
+    calls = [Call(n, 0.1, "UNAVAILABLE", "", 1, "no route\n to host" if n else "") for n in range(3)]
+    lines = describe(summarize(calls)).splitlines()
+    assert lines[1:] == ["  2 × no route to host", "  1 × without a reason given"]
+
+
+@pytest.mark.parametrize(
+    ("backends", "said"),
+    [
+        ("a", "of the 1 backend that answered; idle ones count with --backends)"),
+        ("ab", "of the 2 backends that answered; idle ones count with --backends)"),
+    ],
+)
+def test_of_how_many_backends_fairness_is_is_said(backends: str, said: str) -> None:
+    calls = [call(n, backends[n % len(backends)]) for n in range(4)]
+    assert said in describe(summarize(calls))
+    assert "of 3 backends)" in describe(summarize(calls, expected_backends=3))
+
+
 def test_the_ratio_to_a_direct_channel_is_per_percentile() -> None:
     ours, plain = [call(n, latency=0.003) for n in range(9)], [call(n, latency=0.002) for n in range(9)]
     assert beside(ours, plain)["ratio"] == {"p50": 1.5, "p99": 1.5}
