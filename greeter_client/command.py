@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 import threading
 from contextlib import ExitStack
@@ -30,6 +31,7 @@ def run(channel: grpc.Channel, flags: argparse.Namespace, *, policy: str) -> int
         print(f"greeter_client: {problem}", file=sys.stderr)
         return 2
     stop = stopped_by_signal()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # | head has seen enough: the end, as of any command
     if not flags.json:
         print(f"Will use {policy} load balancing policy", flush=True)
         print(f"Creating channel with target {flags.target}", flush=True)

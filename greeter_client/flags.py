@@ -6,6 +6,7 @@ import re
 from greeter_client.target import target
 from helloworld import durations
 
+MOST = 1000
 OWN = ("content-length", "content-type", "te", "user-agent")  # metadata that gRPC sends in its own words only
 
 
@@ -16,18 +17,18 @@ def parser(description: str | None, default_target: str = "localhost:8000") -> a
     )
     add = flags.add_argument
     add("--target", type=target, default=default_target, help="greeter-server:8000 say (default %(default)s)")
-    add("--name", default="you", help="whom to greet (default %(default)s)")
+    add("--name", type=text, default="you", help="whom to greet (default %(default)s)")
     add("--deadline", type=seconds, default=5.0, metavar="TIME", help="of each call (default 5s)")
     add("--interval", type=seconds, metavar="TIME", help="greet for ever, this far apart (default 1s)")
     add("--count", type=positive, metavar="N", help="measure N calls, one after the other: 300 say")
     add("--duration", type=seconds, metavar="TIME", help="measure for this long, or until SIGTERM: 30s say")
     add("--rate", type=positive, metavar="N", help="calls a second with --duration: 100 say")
-    add("--backends", type=positive, metavar="N", help="how many should answer; those that don't count as idle")
+    add("--backends", type=few, metavar="N", help="how many should answer; those that don't count as idle")
     add("--warmup", type=seconds, metavar="TIME", help="call uncounted until all --backends answered, 2s at most")
     add("--direct", type=targets, metavar="ADDRESSES", help="of pods, 10.0.2.95:8000 say: compare with plain channels")
     add(
         "--parallel",
-        type=positive,
+        type=few,
         default=1,
         metavar="N",
         help="with --count: so many calls at a time, on one channel",
@@ -40,7 +41,7 @@ def parser(description: str | None, default_target: str = "localhost:8000") -> a
         metavar="KEY=VALUE",
         help="with each call: fault=crash say",
     )
-    add("--streams", type=positive, metavar="N", help="N long streams in place of calls; --count is per stream")
+    add("--streams", type=few, metavar="N", help="N long streams in place of calls; --count is per stream")
     add("--json", action="store_true", help="print the measurement as one line of JSON")
     return flags
 
@@ -105,6 +106,21 @@ def pair(text: str) -> tuple[str, str]:
     if not re.fullmatch("[ -~]*", value):
         raise argparse.ArgumentTypeError(f"{value!a} can't be sent as metadata; write printable ASCII in one line")
     return key, value
+
+
+def text(given: str) -> str:
+    """What protobuf can carry. The shell hands over any bytes."""
+    if not given.isprintable():
+        raise argparse.ArgumentTypeError(f"{given!a} is no name; write printable UTF-8")
+    return given
+
+
+def few(text: str) -> int:
+    """A whole number from 1 to 1000, of what costs a thread or a connection each."""
+    number = positive(text)
+    if number > MOST:
+        raise argparse.ArgumentTypeError(f"'{text}' is too many; write {MOST} at most")
+    return number
 
 
 def positive(text: str) -> int:

@@ -2,11 +2,13 @@
 
 import json
 import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
-from tests.processes import greeter, greeters, process
+from tests.processes import DEADLINE, greeter, greeters, process
 
 CLIENT = "clusterip.client"
 
@@ -153,12 +155,27 @@ def test_the_longest_of_every_time_is_borne(flag: str) -> None:
     assert not [line for line in client.lines if "Traceback" in line]
 
 
+@pytest.mark.parametrize("flags", [["--interval=1ms"], ["--count=20"], ["--streams=3"]])
+def test_a_reader_that_has_seen_enough_ends_the_client_without_a_word(flags: list[str]) -> None:
+    with greeter() as (_, address):
+        command = [sys.executable, "-m", CLIENT, f"--target={address}", *flags]
+        client = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert client.stdout
+        client.stdout.close()  # as head does
+        _, said = client.communicate(timeout=DEADLINE)
+    assert "Error" not in said
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
         (["--target=dns://greeter:8000"], "'dns://greeter:8000' is no target; write HOST:PORT"),
         (["--target=greeter"], "'greeter' is no target; write HOST:PORT"),
         (["--count=0"], "'0' is no count; write a whole number from 1"),
+        (["--streams=100000"], "'100000' is too many; write 1000 at most"),
+        (["--parallel=100000"], "'100000' is too many; write 1000 at most"),
+        (["--backends=10000000000"], "'10000000000' is too many; write 1000 at most"),
+        (["--name=\udcff"], r"'\udcff' is no name; write printable UTF-8"),
         (["--deadline=5"], "'5' is not a duration; write 30s"),
         (["--deadline=720h"], "'720h' is too long; write 596h at most"),
         (["--interval=0s"], "'0s' is too short; write 1ms say"),
