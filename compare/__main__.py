@@ -49,6 +49,8 @@ def main() -> int:
         return asyncio.run(_until_told_to_stop(demos, arguments))
     except CompareError as error:
         print(f"compare: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"compare: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
     except ApiError as error:
         print(f"compare: the cluster refuses: {error.status.message}", file=sys.stderr)
     return FAILED
@@ -81,19 +83,25 @@ async def _compare(demos: Sequence[Demo], arguments: argparse.Namespace) -> int:
         with progress(demos, stages=3 + (len(DRILLS) if arguments.drills else 0)) as say:
             run = Run(api, demos, dns_cache=dns.seconds, patience=arguments.timeout, say=say)
             rows = await run(drills=arguments.drills)
-    if arguments.json:
-        figures = {"measured_on": about, "rows": [row.json() for row in rows]}
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
-    table.show(Console(), rows, words.notes(rows, about))
-    if arguments.html:
-        arguments.html.write_text(report.page(rows, about))
+    try:
+        if arguments.json:
+            figures = {"measured_on": about, "rows": [row.json() for row in rows]}
+            arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+        if arguments.html:
+            arguments.html.write_text(report.page(rows, about))
+    finally:  # a disk that is full doesn't cost the table
+        table.show(Console(), rows, words.notes(rows, about))
     return 0 if all(row.met for row in rows) else MISSED
 
 
 def _file(text: str) -> Path:
     """A file that can be written, found out before minutes of measuring."""
     path = Path(text)
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+    try:
+        there, place = path.exists(), path.parent.is_dir() and not path.is_dir()
+    except OSError:  # a name that is too long
+        there = place = False
+    if not place or not os.access(path if there else path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"'{text}' can't be written; name a file in a directory that exists")
     return path
 

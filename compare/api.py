@@ -1,26 +1,37 @@
 """The Kubernetes API in JSON, as on the wire, so that what is sent is what lies in a manifest, field by field.
 
-lightkube contributes the connection (kubeconfig, CA, token) and the API's errors.
+lightkube contributes the connection (CA, certificates, token) and the API's errors.
 """
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
+from urllib.request import getproxies_environment
 
 import httpx2
-from lightkube import ApiError, KubeConfig
+from lightkube import ApiError
 from lightkube.config import client_adapter
 from lightkube.core.exceptions import ConfigError
 from yaml import YAMLError
 
+from compare import kubeconfig
+from compare.backoff import Backoff
 from compare.errors import ClusterError
 
 Object = dict[str, Any]
 
 TIMEOUT = httpx2.Timeout(30)  # seconds that one answer may take
+SHORT = 1.0  # seconds: a watch that ends before that is none
+NOT_REACHED = (httpx2.RequestError, httpx2.InvalidURL, OSError)  # the last of TLS
+AWAY = (429, 502, 503, 504)  # answers of what stands before an API that is away, or overburdened
 MERGE = "application/merge-patch+json"
+
+
+class Away(ClusterError):
+    """The API doesn't answer for now."""
 
 
 class Api:
@@ -28,22 +39,40 @@ class Api:
 
     def __init__(self, http: httpx2.AsyncClient) -> None:
         self._http = http
+        self._met = False  # whether it has ever answered
         self._resources: dict[str, dict[str, Object]] = {}  # by apiVersion and kind
 
     async def request(
         self, method: str, path: str, body: Any = None, kind: str = "application/json", **query: str
     ) -> Object:
-        """Raises lightkube's ApiError where the API refuses, ClusterError where it can't be reached."""
+        """Raises lightkube's ApiError where the API refuses, ClusterError where it can't be reached.
+
+        Once it has answered, it may be away for a moment, where that can't have anything done twice.
+        """
         content = None if body is None else json.dumps(body)
+        backoff = Backoff()
+        while True:
+            try:
+                return await self._once(method, path, params=query, content=content, headers={"Content-Type": kind})
+            except Away as away:
+                if not self._met or (method == "POST" and not isinstance(away.__cause__, httpx2.ConnectError)):
+                    raise
+                await backoff.pause(away)
+
+    async def _once(self, method: str, path: str, **how: Any) -> Object:
         try:
-            response = await self._http.request(
-                method, path, params=query, content=content, headers={"Content-Type": kind}
-            )
-        except httpx2.HTTPError as error:
+            response = await self._http.request(method, path, **how)
+        except NOT_REACHED as error:
             raise _unreachable(self._http, error) from error
         if response.is_error:
             raise _refused(response)
-        answer: Object = response.json()
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise ClusterError(f"{response.request.url} answers no Kubernetes object; is it a Kubernetes API?")
+        self._met = True
         return answer
 
     async def get(self, path: str, **query: str) -> Object:
@@ -72,63 +101,111 @@ class Api:
         return f"{prefix}{place}/{resource['name']}"
 
     @asynccontextmanager
-    async def stream(self, path: str, **query: str) -> AsyncIterator[AsyncIterator[str]]:
-        """The lines of an endless answer, a watch or a followed log, as they come. Raises as `request` does."""
+    async def _stream(self, path: str, **query: str) -> AsyncIterator[AsyncIterator[str]]:
+        """The lines of an endless answer as they come. Raises as `request` does, Away where the API is away."""
         try:
             async with self._http.stream("GET", path, params=query, timeout=None) as response:
                 if response.is_error:
                     await response.aread()
                     raise _refused(response)
                 yield response.aiter_lines()
-        except httpx2.HTTPStatusError:
-            raise
-        except httpx2.HTTPError as error:
+        except NOT_REACHED as error:
             raise _unreachable(self._http, error) from error
 
+    async def log(self, path: str, **query: str) -> AsyncIterator[str]:
+        """The lines of a log that is followed to its end; from where it broke off where the API is away meanwhile."""
+        backoff, seen = Backoff(), 0
+        while True:
+            try:
+                async with self._stream(path, follow="true", **query) as lines:
+                    number = 0
+                    async for line in lines:
+                        backoff.answered()
+                        number += 1
+                        if number > seen:
+                            seen = number
+                            yield line
+                    return
+            except Away as error:
+                await backoff.pause(error)
+
     async def watch(self, path: str, **query: str) -> AsyncIterator[dict[str, Object]]:
-        """The objects by name: as they are now, then again after each change. The API ends watches: begins anew."""
+        """The objects by name: as they are now, then again after each change. Lists anew whenever the watch ends.
+
+        That is at once where it was a good one, or where the API has forgotten what happened since (410 Gone).
+        """
+        backoff, forgotten = Backoff(), False
         while True:
             listed = await self.get(path, **query)
             objects = {obj["metadata"]["name"]: obj for obj in listed["items"]}
             yield objects
-            version = listed["metadata"]["resourceVersion"]
-            async with self.stream(path, watch="true", resourceVersion=version, **query) as lines:
-                async for line in lines:
-                    event = json.loads(line)
-                    if event["type"] == "ERROR":
-                        break  # 410 Gone: what happened since is forgotten
-                    name = event["object"]["metadata"]["name"]
-                    objects.pop(name, None)
-                    if event["type"] != "DELETED":
-                        objects[name] = event["object"]
-                    yield objects
+            version, began, away, status = listed["metadata"]["resourceVersion"], time.monotonic(), None, {}
+            try:
+                async with self._stream(path, watch="true", resourceVersion=version, **query) as lines:
+                    async for line in lines:
+                        event = json.loads(line)
+                        if event["type"] == "ERROR":
+                            status = event["object"]
+                            break
+                        backoff.answered()
+                        name = event["object"]["metadata"]["name"]
+                        objects.pop(name, None)
+                        if event["type"] != "DELETED":
+                            objects[name] = event["object"]
+                        yield objects
+            except Away as error:
+                away = error
+            except ApiError as error:
+                status = {"code": error.response.status_code}
+                if status["code"] != 410:
+                    raise
+            except ValueError:
+                away = Away(f"{path} broke off in the midst of an event")
+            gone = status.get("code") == 410
+            if (status or away or time.monotonic() < began + SHORT) and (forgotten or not gone):
+                await backoff.pause(away)
+            forgotten = gone
 
 
 @asynccontextmanager
 async def connect() -> AsyncIterator[Api]:
     """Connect to the cluster that KUBECONFIG names, or ~/.kube/config. Raises ClusterError where none answers."""
     try:
-        config = KubeConfig.from_env().get()
-        if config is None:
-            raise ClusterError("the kubeconfig has no current context; choose one: kubectl config use-context NAME")
-        parameters = client_adapter.ConnectionParams(TIMEOUT, trust_env=False)
-        client = await asyncio.to_thread(client_adapter.AsyncClient, config, parameters)  # it reads files
-    except KeyError as error:
-        raise ClusterError(f"no cluster: the kubeconfig has no {error}; set KUBECONFIG, or try `make lab`") from error
-    except (ConfigError, YAMLError, OSError, ValueError) as error:
+        access = await asyncio.to_thread(kubeconfig.load)
+        parameters = client_adapter.ConnectionParams(TIMEOUT, trust_env=False, proxy=access.proxy)
+        client = await asyncio.to_thread(client_adapter.AsyncClient, access.config, parameters)  # it reads files
+    except (ConfigError, YAMLError, OSError, ValueError, ImportError, httpx2.InvalidURL) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ClusterError(f"no cluster: {reason}; set KUBECONFIG, or try `make lab`") from error
+    if access.plugin:
+        client.auth = access.plugin
     async with client as http:
-        yield Api(http)
+        api = Api(http)
+        with suppress(ApiError):  # not everybody may ask
+            if "gitVersion" not in await api.get("/version"):
+                raise ClusterError(f"{http.base_url} is no Kubernetes API; is KUBECONFIG right?")
+        yield api
 
 
-def _refused(response: httpx2.Response) -> ApiError:
+def _refused(response: httpx2.Response) -> Exception:
+    """ApiError where it is the API that answers; what nobody can be measured without is a ClusterError."""
+    code, url = response.status_code, response.request.url
+    if code in AWAY:
+        return Away(f"{url} answers {code} {response.reason_phrase}; is the cluster well?")
     try:
-        return ApiError(request=response.request, response=response)
-    except ValueError:  # not a Status: a proxy in between, or no Kubernetes
-        code, server = response.status_code, response.request.url
-        raise ClusterError(f"{server} answers {code} and no Kubernetes status; is it a Kubernetes API?") from None
+        error = ApiError(request=response.request, response=response)
+    except (ValueError, AttributeError):  # not a Status: a proxy in between, or no Kubernetes
+        return ClusterError(f"{url} answers {code} and no Kubernetes status; is it a Kubernetes API?")
+    if code == 401:
+        remedy = "log in again, or mend the user of the kubeconfig's current context"
+        where = f"{url.scheme}://{url.netloc.decode()}"
+        return ClusterError(f"{where} doesn't know you: {error.status.message or 'Unauthorized'}; {remedy}")
+    return error
 
 
-def _unreachable(http: httpx2.AsyncClient, error: httpx2.HTTPError) -> ClusterError:
-    return ClusterError(f"no cluster answers at {http.base_url}: {error or type(error).__name__}; is KUBECONFIG right?")
+def _unreachable(http: httpx2.AsyncClient, error: Exception) -> Away:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    remedy = "is KUBECONFIG right?"
+    if getproxies_environment().keys() & {"https", "http", "all"}:
+        remedy += " Proxies are taken from its clusters' proxy-url, not from the environment"
+    return Away(f"no cluster answers at {http.base_url}: {reason}; {remedy}")

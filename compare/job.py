@@ -5,6 +5,7 @@ that is named `measure`; its flags are the client's.
 """
 
 import json
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -27,12 +28,15 @@ def job(name: str, template: Object, flags: Sequence[str]) -> Object:
 
 
 def main() -> int:
+    for number in (signal.SIGINT, signal.SIGPIPE):  # as of any command in a pipe
+        signal.signal(number, signal.SIG_DFL)
     try:
         template = json.load(sys.stdin)["spec"]["template"]
-    except (ValueError, KeyError, TypeError):
+        made = job("measure", template, sys.argv[1:])
+    except (ValueError, KeyError, TypeError, AttributeError):
         print("compare.job: no Deployment on stdin; pipe kubectl get deployment NAME -o json into it", file=sys.stderr)
         return 2
-    print(json.dumps(job("measure", template, sys.argv[1:])))
+    print(json.dumps(made))
     return 0
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import datetime
 import os
-import subprocess
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +10,7 @@ from contextlib import asynccontextmanager
 import yaml
 from lightkube import ApiError
 
-from compare import edge, pods
+from compare import edge, pods, program
 from compare.api import MERGE, Api, Object
 from compare.endpoints import Backend, Backends
 from compare.errors import ClusterError, CompareError
@@ -82,7 +81,7 @@ class Namespace:
         The client comes last: one that asked DNS before would leave its "no such name" in the cluster's cache. Its pod
         template is what measures; it isn't to call by itself meanwhile.
         """
-        objects = [*self._prepared(), *self._manifests()]
+        objects = [*await self._prepared(), *self._manifests()]
         client = [obj for obj in objects if (obj["kind"], obj["metadata"]["name"]) == ("Deployment", CLIENT)]
         for obj in [obj for obj in objects if obj not in client]:
             await self.api.create(self.name, obj)
@@ -97,18 +96,16 @@ class Namespace:
 
     def _manifests(self) -> list[Object]:
         files = sorted(self.demo.manifests.glob("*.yaml"))
-        return [obj for file in files for obj in yaml.safe_load_all(file.read_text()) if obj]
+        return [obj for file in files for obj in _objects(file.read_text(), f"{self.demo.name}: {file.name}")]
 
-    def _prepared(self) -> list[Object]:
+    async def _prepared(self) -> list[Object]:
         """What the strategy's executable `prepare`, where it has one, prints for this namespace and variant."""
         strategy, _, variant = self.demo.name.partition("/")
         prepare = next((d / "prepare" for d in self.demo.manifests.parents if d.name == strategy), None)
         if not prepare or not os.access(prepare, os.X_OK):
             return []
-        done = subprocess.run([prepare, self.name, variant], capture_output=True, text=True)
-        if done.returncode:
-            raise CompareError(f"{strategy}/prepare: exit {done.returncode}: {done.stderr.strip()}")
-        return [obj for obj in yaml.safe_load_all(done.stdout) if obj]
+        what = f"{strategy}/prepare"
+        return _objects(await program.output(what, [os.fspath(prepare), self.name, variant], self.patience), what)
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
@@ -160,6 +157,17 @@ class Namespace:
             async for found in self.api.watch(self.path("pods"), labelSelector="app.kubernetes.io/component=server"):
                 if len(found) == left:
                     return
+
+
+def _objects(text: str, where: str) -> list[Object]:
+    try:
+        objects = [obj for obj in yaml.safe_load_all(text) if obj]
+        if all(obj["kind"] and obj["apiVersion"] and obj["metadata"]["name"] for obj in objects):
+            return objects
+        reason = "kind, apiVersion or name is empty"
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())
+    raise CompareError(f"{where} is no YAML of Kubernetes objects: {reason}")
 
 
 def _rolled_out(deployment: Object) -> bool:

@@ -96,6 +96,9 @@ class Run:
         for subject in self._subjects:
             self._say(subject.name, "is deleted")
         errors = await asyncio.gather(*(s.namespace.delete() for s in self._subjects), return_exceptions=True)
-        for error in errors:
-            if error:
-                raise error
+        left = [s.namespace.name for s, error in zip(self._subjects, errors, strict=True) if error]
+        for error in filter(None, errors):
+            if isinstance(error, (CompareError, ApiError)):
+                said = error if isinstance(error, CompareError) else f"the cluster refuses: {error.status.message}"
+                raise ClusterError(f"{said}; then: kubectl delete namespace {' '.join(left)}") from error
+            raise error

@@ -28,11 +28,14 @@ def strategies() -> list[Path]:
 def demos() -> list[Demo]:
     """Everything that can be applied, with what it must show, in the order in which it is taught.
 
-    A variant's expectations override its strategy's.
+    A variant's expectations override its strategy's. Raises CompareError for expectations that can't be read.
     """
     found = []
     for strategy in strategies():
-        expectations = tomllib.loads((strategy / "expectations.toml").read_text())
+        try:
+            expectations = tomllib.loads((strategy / "expectations.toml").read_text())
+        except (OSError, ValueError) as error:
+            raise CompareError(f"{strategy.name}/expectations.toml: {error}; see CONTRIBUTING.md") from error
         variants = expectations.pop("variants", {})
         directories = sorted(path for path in (strategy / "manifests").iterdir() if path.is_dir())
         if not directories:

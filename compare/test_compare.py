@@ -168,9 +168,9 @@ def test_a_wrong_flag_is_refused_before_anything_is_measured(compare: Compare, a
 @pytest.mark.parametrize(
     ("kubeconfig", "message"),
     [
-        (None, "no cluster: Configuration file"),
+        (None, "no cluster: there is no "),
         ("][", "no cluster: "),
-        ("{apiVersion: v1, kind: Config}", "the kubeconfig has no 'clusters'"),
+        ("{apiVersion: v1, kind: Config}", "the kubeconfig has no current context"),
         (
             "{current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}],"
             " clusters: [{name: a, cluster: {server: 'http://127.0.0.1:1'}}], users: [{name: a, user: {}}]}",
