@@ -118,9 +118,9 @@ class Api:
         while True:
             try:
                 async with self._stream(path, follow="true", **query) as lines:
+                    backoff.answered()
                     number = 0
                     async for line in lines:
-                        backoff.answered()
                         number += 1
                         if number > seen:
                             seen = number
@@ -142,12 +142,12 @@ class Api:
             version, began, away, status = listed["metadata"]["resourceVersion"], time.monotonic(), None, {}
             try:
                 async with self._stream(path, watch="true", resourceVersion=version, **query) as lines:
+                    backoff.answered()
                     async for line in lines:
                         event = json.loads(line)
                         if event["type"] == "ERROR":
                             status = event["object"]
                             break
-                        backoff.answered()
                         name = event["object"]["metadata"]["name"]
                         objects.pop(name, None)
                         if event["type"] != "DELETED":
@@ -157,7 +157,7 @@ class Api:
                 away = error
             except ApiError as error:
                 status = {"code": error.response.status_code}
-                if status["code"] != 410:
+                if status["code"] != 410 and not error.response.is_server_error:
                     raise
             except ValueError:
                 away = Away(f"{path} broke off in the midst of an event")
