@@ -45,3 +45,11 @@ def compare(lab: str) -> Compare:
         return process("compare.testing", os.fspath(root), *args, env=env)
 
     return compare
+
+
+def state(pid: str) -> str:
+    """Of a process, as in /proc; "" of none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return ""

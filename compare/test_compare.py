@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from compare.api import Api, Object
-from compare.conftest import Compare
+from compare.conftest import Compare, state
 from compare.namespace import LABELS
-from tests.processes import Process
+from tests.processes import Process, wait_until
 
 LONG = 120.0  # seconds that a whole run may take on a busy machine
 OURS = f"app.kubernetes.io/managed-by={LABELS['app.kubernetes.io/managed-by']}"
@@ -66,10 +66,8 @@ async def test_a_strategy_that_does_not_keep_its_promise_is_named_and_fails_the_
 
 
 async def test_what_prepare_prints_is_created_before_the_manifests(api: Api, compare: Compare, own: Path) -> None:
-    prepare = own / "mine" / "prepare"
     config = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "prepared"}, "data": {"for": "%s"}}'
-    prepare.write_text(f"#!/bin/sh\nprintf '{config}' \"$1\"\n")
-    prepare.chmod(0o755)
+    write_prepare(own, f"echo prepared >&2; printf '{config}' \"$1\"")
     manifest = own / "mine" / "manifests" / "client.yaml"
     [(name, value)] = [
         ("        env:\n", "        - {name: FOR, valueFrom: {configMapKeyRef: {name: prepared, key: for}}}\n")
@@ -77,15 +75,46 @@ async def test_what_prepare_prints_is_created_before_the_manifests(api: Api, com
     manifest.write_text(manifest.read_text().replace(name, name + value))
     with compare(root=own) as run:
         assert await asyncio.to_thread(run.end, LONG) == 0, run.lines
+    assert "prepared" in text(run)
 
 
-async def test_a_prepare_that_fails_is_said_with_its_words(compare: Compare, own: Path) -> None:
+def write_prepare(own: Path, script: str) -> None:
     prepare = own / "mine" / "prepare"
-    prepare.write_text("#!/bin/sh\necho no certificate >&2\nexit 3\n")
+    prepare.write_text(f"#!/bin/sh\n{script}\n")
     prepare.chmod(0o755)
-    with compare(root=own) as run:
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("echo no certificate >&2; exit 3", "mine: mine/prepare: exit 3: no certificate"),
+        ("echo waiting >&2; sleep 300", "mine: mine/prepare: no end within 8 s: waiting"),
+        ("echo words", "mine: mine/prepare is no YAML of Kubernetes objects: "),
+        ("echo ][", "mine: mine/prepare is no YAML of Kubernetes objects: "),
+    ],
+)
+async def test_a_prepare_that_fails_is_said_with_its_words(
+    compare: Compare, own: Path, script: str, message: str
+) -> None:
+    write_prepare(own, script)
+    with compare("--timeout=8s", root=own) as run:
         assert await asyncio.to_thread(run.end, LONG) == 1
-    assert "mine: mine/prepare: exit 3: no certificate" in run.lines
+    assert message in text(run)
+    assert not [line for line in run.lines if "Traceback" in line]
+
+
+async def test_a_prepare_that_never_ends_is_ended_with_compare(
+    api: Api, compare: Compare, own: Path, tmp_path: Path
+) -> None:
+    pid = tmp_path / "pid"
+    write_prepare(own, f"sleep 300 & echo $! > {pid}.new; mv {pid}.new {pid}; wait")
+    with compare(root=own) as run:
+        await asyncio.to_thread(wait_until, "prepare", pid.exists)
+        run.signal(signal.SIGINT)
+        assert await asyncio.to_thread(run.end, LONG) == 128 + signal.SIGINT
+    assert run.lines[-1] == "compare: ended by SIGINT; the cluster is as it was found"
+    wait_until("the end of prepare's children", lambda: state(pid.read_text().strip()) in ("Z", ""))
+    assert await found(api, "/api/v1/namespaces", labelSelector=OURS) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

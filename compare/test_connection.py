@@ -17,6 +17,7 @@ import yaml
 
 from compare import plugin
 from compare.api import connect
+from compare.conftest import state
 from compare.errors import ClusterError
 from tests.processes import wait_until
 
@@ -319,11 +320,3 @@ async def test_a_plugin_ends_with_the_wait_for_it_and_so_do_its_children(kube: K
 
 def written(file: Path) -> str:
     return file.read_text().strip() if file.exists() else ""
-
-
-def state(pid: str) -> str:
-    """Of a process, as in /proc; "" of none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return ""
