@@ -11,7 +11,7 @@ from rich.text import Text
 from compare import words
 from compare.row import Row
 
-BAR = 6  # characters that stand for the calls of the busiest pod there could be
+BAR = 5  # characters that stand for the calls of the busiest pod there could be
 
 
 def show(console: Console, rows: Sequence[Row], notes: Sequence[str]) -> None:
@@ -22,11 +22,11 @@ def show(console: Console, rows: Sequence[Row], notes: Sequence[str]) -> None:
     table.add_column("calls\nper pod", no_wrap=True)
     for heading in ("fair-\nness", "p50 ×\ndirect", "new pods\ngot", "how\nsoon"):
         table.add_column(heading)
-    table.add_column("verdict")
+    table.add_column("verdict", no_wrap=True)
     for row in rows:
         cells: list[RenderableType] = [f"[bold]{row.demo.name}[/]", escape(row.demo.expectations["picks"]), _bars(row)]
         cells += [words.fairness(row), words.overhead(row), words.new_share(row), words.soon(row)]
-        table.add_row(*cells, Text("✓ met", style="green") if row.met else Text("✗ missed", style="bold red"))
+        table.add_row(*cells, Text(words.verdict(row), style="green" if row.met else "bold red"))
     console.print(table)
     if drills := words.drills(rows):
         console.print(_drills(rows, drills))

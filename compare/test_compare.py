@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from compare import measurement
 from compare.api import Api, Object
 from compare.conftest import Compare, state
-from compare.namespace import LABELS
+from compare.errors import ClusterError
+from compare.namespace import LABELS, Namespace
+from compare.run import Run
+from compare.strategies import Demo, demos
 from tests.processes import Process, wait_until
 
 LONG = 120.0  # seconds that a whole run may take on a busy machine
@@ -142,7 +146,7 @@ async def test_a_namespace_deleted_under_it_ends_that_strategy_alone(api: Api, c
         assert await asyncio.to_thread(run.end, LONG) == 1
     said = text(run)
     assert f"clusterip: namespace {victim} was deleted while it was measured in; measure again" in said
-    assert "✓ met" in said
+    assert "✓ as" in said
     assert await found(api, "/api/v1/namespaces", labelSelector=OURS) == []
 
 
@@ -176,6 +180,63 @@ async def test_an_object_that_the_cluster_refuses_is_said_in_its_words(compare: 
     assert 'unknown field "spec.replicsa"' in text(run)
 
 
+async def test_the_result_of_a_client_whose_every_call_fails_is_read(
+    api: Api, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It exits with 1, so its Job fails."""
+    monkeypatch.setattr(measurement, "WARMUP", 0.1)
+    demo = Demo("mine", own / "mine" / "manifests", {"spread": {"replicas": 3, "backends": 1}})
+    namespace = Namespace(api, demo, patience=60)
+    try:
+        await namespace.create()
+        async with namespace.watched():
+            await namespace.apply()
+            async with measurement.measuring(namespace, "--count=3", "--deadline=1us") as measuring:
+                result = await measuring.result(60)
+            await until(api, namespace.path("jobs", group="batch"), failed)
+    finally:
+        await namespace.delete()
+    assert result["failures"] == {"DEADLINE_EXCEEDED": 3}
+
+
+def failed(jobs: dict[str, Object]) -> bool:
+    return any(c["type"] == "Failed" for job in jobs.values() for c in job["status"].get("conditions", ()))
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("expectations.toml", "order = ", "compare: mine/expectations.toml: Invalid value"),
+        ("expectations.toml", None, "compare: mine/expectations.toml: [Errno 2] No such file"),
+    ],
+)
+def test_a_strategy_that_is_half_written_is_said_in_one_line(
+    compare: Compare, own: Path, file: str, text: str | None, message: str
+) -> None:
+    if text is None:
+        (own / "mine" / file).unlink()
+    else:
+        (own / "mine" / file).write_text(text)
+    with compare(root=own) as run:
+        assert run.end() == 2
+    assert message in run.lines[-1]
+    assert len(run.lines) == 1
+
+
+async def test_what_could_not_be_deleted_is_named_with_the_command_that_does(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = Run(api, demos()[:1], dns_cache=1, patience=1, say=lambda *_: None)
+    [made] = [each.namespace for each in subject._subjects]
+
+    async def refuse() -> None:
+        raise ClusterError("no cluster answers")
+
+    monkeypatch.setattr(made, "delete", refuse)
+    with pytest.raises(ClusterError, match=f"no cluster answers; then: kubectl delete namespace {made.name}"):
+        await subject._delete()
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -184,6 +245,7 @@ async def test_an_object_that_the_cluster_refuses_is_said_in_its_words(compare: 
         (["--timeout=720h"], "'720h' is too long; write 596h at most"),
         (["--json=/no/such/file"], "'/no/such/file' can't be written; name a file in a directory that exists"),
         (["--html=/"], "'/' can't be written"),
+        ([f"--json={'x' * 300}"], "can't be written; name a file in a directory that exists"),
         (["--dirlls"], "unrecognized arguments: --dirlls"),
     ],
 )

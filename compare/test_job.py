@@ -1,5 +1,6 @@
 """What is made of a client's pod template, and read from an edge's status, on objects written by hand."""
 
+import signal
 import subprocess
 import sys
 
@@ -59,7 +60,17 @@ def test_only_what_waiting_cannot_mend_is_hopeless(reason: str, remedy: str) -> 
         assert remedy in said
 
 
-def test_without_a_deployment_on_stdin_the_command_says_what_to_pipe_in() -> None:
-    done = subprocess.run([sys.executable, "-m", "compare.job"], input="not found", capture_output=True, text=True)
+@pytest.mark.parametrize("given", ["not found", "[]", "{}", '{"spec": {"template": {"spec": {"containers": null}}}}'])
+def test_without_a_deployment_on_stdin_the_command_says_what_to_pipe_in(given: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "compare.job"], input=given, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == "compare.job: no Deployment on stdin; pipe kubectl get deployment NAME -o json into it\n"
+
+
+def test_when_nobody_reads_it_the_command_ends_without_a_word() -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-m", "compare.job"], stdin=pipe, stdout=pipe, stderr=pipe) as command:
+        assert command.stdout
+        command.stdout.close()
+        _, said = command.communicate(b'{"spec": {"template": {"spec": {"containers": []}}}}', timeout=20)
+    assert (command.returncode, said) == (-signal.SIGPIPE, b"")

@@ -59,10 +59,13 @@ def printed(*rows: Row) -> str:
 
 
 def test_the_table_fits_80_columns_with_nothing_cut() -> None:
-    text = printed(row(), row("clusterip", missed=["one pod got nothing"]))
+    never = row().scale_out | {"first_call_after_s": {}}  # type: ignore[operator]
+    text = printed(row(), row("clusterip", missed=["one pod got nothing"], scale_out=never))
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
-    assert "✓ met" in text
+    assert [line.split()[-1] for line in text.splitlines() if "predicted" in line] == ["predicted"] * 2
+    assert "✓ as\n" in re.sub(" +\n", "\n", text)
+    assert "✗ not as\n" in re.sub(" +\n", "\n", text)
     assert "clusterip: one pod got nothing" in text
 
 
@@ -119,6 +122,16 @@ def test_ids_of_two_plots_do_not_clash() -> None:
     page = report.page([row(), row("clusterip")], ABOUT)
     clips = re.findall(r'<clipPath id="(\w+)"', page)
     assert len(clips) == len(set(clips)) > 1
+
+
+def test_the_page_says_the_same_of_each_row_as_the_table() -> None:
+    said = re.findall(
+        r'<span class="(\w+)">([^<]+)</span>', report.page([row(), row("clusterip", missed=["m"])], ABOUT)
+    )
+    assert [(how, " ".join(what.split())) for how, what in said] == [
+        ("good", "✓ as predicted"),
+        ("bad", "✗ not as predicted"),
+    ]
 
 
 def test_what_a_cluster_said_is_escaped() -> None:

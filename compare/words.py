@@ -50,6 +50,11 @@ def drill(name: str) -> str:
     return name.replace("_", " ")
 
 
+def verdict(row: Row) -> str:
+    """Of the prediction, not of the strategy: what the problem shows is as predicted, too."""
+    return "✓ as\npredicted" if row.met else "✗ not as\npredicted"
+
+
 def reasons(row: Row) -> list[str]:
     """What was missed, and what kept it from being measured."""
     return [*row.missed, *([row.error] if row.error else [])]
