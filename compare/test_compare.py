@@ -180,23 +180,22 @@ async def test_an_object_that_the_cluster_refuses_is_said_in_its_words(compare: 
     assert 'unknown field "spec.replicsa"' in text(run)
 
 
-async def test_the_result_of_a_client_whose_every_call_fails_is_read(
-    api: Api, own: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_result_of_a_client_whose_every_call_fails_is_read(api: Api, own: Path) -> None:
     """It exits with 1, so its Job fails."""
-    monkeypatch.setattr(measurement, "WARMUP", 0.1)
+    manifest = own / "mine" / "manifests" / "server.yaml"
+    manifest.write_text(manifest.read_text().replace('0.0.0.0:8000"', '0.0.0.0:8000", --faults'))
     demo = Demo("mine", own / "mine" / "manifests", {"spread": {"replicas": 3, "backends": 1}})
     namespace = Namespace(api, demo, patience=60)
     try:
         await namespace.create()
         async with namespace.watched():
             await namespace.apply()
-            async with measurement.measuring(namespace, "--count=3", "--deadline=1us") as measuring:
+            async with measurement.measuring(namespace, "--count=3", "--metadata=fault=error=INTERNAL") as measuring:
                 result = await measuring.result(60)
             await until(api, namespace.path("jobs", group="batch"), failed)
     finally:
         await namespace.delete()
-    assert result["failures"] == {"DEADLINE_EXCEEDED": 3}
+    assert result["failures"] == {"INTERNAL": 3}
 
 
 def failed(jobs: dict[str, Object]) -> bool:
