@@ -31,13 +31,13 @@ async def serve(settings: Settings) -> None:
     First health says NOT_SERVING and calls are served on for `settings.drain`, while clients notice; then connections
     get a GOAWAY, and the calls under way get `settings.grace` to end. Raises SettingsError.
     """
-    received = Received()
-    server, port, health_servicer = await build(settings, received)
-    await server.start()
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, told.set)
+    received = Received()
+    server, port, health_servicer = await build(settings, received)
+    await server.start()
     host = settings.address.rpartition(":")[0]
     log.info("Listening on %s:%d, connection age %s", host, port, _written(settings.max_connection_age))
     reporting = asyncio.create_task(received.report())
@@ -94,14 +94,13 @@ def _listen(server: grpc.aio.Server, settings: Settings) -> int:
 
 def _credentials(cert: Path, key: Path) -> grpc.ServerCredentials:
     try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-            cert, key
-        )  # gRPC would not say what is wrong
+        # gRPC would not say what is wrong; and without a password OpenSSL asks a terminal for one.
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key, password="")
         return grpc.ssl_server_credentials([(key.read_bytes(), cert.read_bytes())])
     except ssl.SSLError as error:
         raise SettingsError(f"--tls-cert {cert}, --tls-key {key}: {error}; give a PEM chain and its key") from error
     except OSError as error:
-        unreadable = [file for file in (cert, key) if not os.access(file, os.R_OK)]
+        unreadable = [file for file in (cert, key) if not (file.is_file() and os.access(file, os.R_OK))]
         named = ", ".join(map(str, unreadable))
         raise SettingsError(f"TLS file {named}: {error.strerror}; is the Secret mounted there?") from error
 

@@ -36,6 +36,7 @@ from tests.processes import greeter, process
             {},
             "/nowhere/tls.crt, /nowhere/tls.key: No such file or directory; is the Secret mounted there?",
         ),
+        (["--tls-cert=/", "--tls-key=/"], {}, "TLS file /, /: Is a directory; is the Secret mounted there?"),
         ([f"--tls-cert={__file__}", f"--tls-key={__file__}"], {}, "give a PEM chain and its key"),
         (["--adress=127.0.0.1:0"], {}, "unrecognized arguments: --adress"),
     ],
