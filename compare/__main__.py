@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from lightkube import ApiError
 from rich.console import Console
@@ -20,12 +20,14 @@ from compare import cluster, report, table, words
 from compare.api import connect
 from compare.errors import CompareError
 from compare.progress import progress
+from compare.row import Row
 from compare.run import Run
 from compare.strategies import Demo, chosen
 from compare.trial import DRILLS
 from greeter_client.flags import seconds
 
 MISSED, FAILED = 1, 2  # exit codes
+Measured = tuple[Sequence[Row], dict[str, Any]]  # and what it was measured on
 
 
 class Parser(argparse.ArgumentParser):
@@ -46,18 +48,22 @@ def main() -> int:
     arguments = flags.parse_args()
     try:
         demos = chosen(arguments.strategies)
-        return asyncio.run(_until_told_to_stop(demos, arguments))
+        measured = asyncio.run(_until_told_to_stop(demos, arguments))
+        return measured if isinstance(measured, int) else _show(*measured, arguments)
+    except KeyboardInterrupt:  # while it shows them
+        return 128 + signal.SIGINT
     except CompareError as error:
         print(f"compare: {error}", file=sys.stderr)
-    except OSError as error:
-        print(f"compare: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
     except ApiError as error:
         print(f"compare: the cluster refuses: {error.status.message}", file=sys.stderr)
     return FAILED
 
 
-async def _until_told_to_stop(demos: Sequence[Demo], arguments: argparse.Namespace) -> int:
-    """A signal ends the run, which then deletes what it made; a second one doesn't wait for that."""
+async def _until_told_to_stop(demos: Sequence[Demo], arguments: argparse.Namespace) -> Measured | int:
+    """What was measured, or the exit code.
+
+    A signal ends the run, which then deletes what it made; a second one doesn't wait for that.
+    """
     loop, task, received = asyncio.get_running_loop(), asyncio.create_task(_compare(demos, arguments)), []
 
     def stop(number: signal.Signals) -> None:
@@ -76,22 +82,32 @@ async def _until_told_to_stop(demos: Sequence[Demo], arguments: argparse.Namespa
         return 128 + received[0]
 
 
-async def _compare(demos: Sequence[Demo], arguments: argparse.Namespace) -> int:
+async def _compare(demos: Sequence[Demo], arguments: argparse.Namespace) -> Measured:
     async with connect() as api:
         dns = await cluster.dns_cache(api)
         about = await cluster.describe(api, dns)
         with progress(demos, stages=3 + (len(DRILLS) if arguments.drills else 0)) as say:
             run = Run(api, demos, dns_cache=dns.seconds, patience=arguments.timeout, say=say)
-            rows = await run(drills=arguments.drills)
+            return await run(drills=arguments.drills), about
+
+
+def _show(rows: Sequence[Row], about: dict[str, Any], arguments: argparse.Namespace) -> int:
     try:
         if arguments.json:
             figures = {"measured_on": about, "rows": [row.json() for row in rows]}
-            arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+            _write(arguments.json, json.dumps(figures, indent=1) + "\n")
         if arguments.html:
-            arguments.html.write_text(report.page(rows, about))
+            _write(arguments.html, report.page(rows, about))
     finally:  # a disk that is full doesn't cost the table
         table.show(Console(), rows, words.notes(rows, about))
     return 0 if all(row.met for row in rows) else MISSED
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text)
+    except OSError as error:
+        raise CompareError(f"{file} can't be written: {error.strerror}; measure again with another file") from error
 
 
 def _file(text: str) -> Path:

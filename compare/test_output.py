@@ -2,6 +2,8 @@
 
 import io
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -152,3 +154,36 @@ def test_drills_have_a_table_of_their_own() -> None:
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
     assert "failed, scale in" in report.page([row(drills=drills)], ABOUT)
+
+
+SHOWN = """
+import sys
+from compare import __main__ as command
+from compare.test_output import ABOUT, row
+async def measured(*_): return [row()] * 100, ABOUT
+command._compare = measured
+sys.exit(command.main())
+"""
+
+
+def show(*args: str) -> subprocess.Popen[str]:
+    """The command after it has measured, which it hasn't."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", SHOWN, *args], stdout=pipe, stderr=pipe, text=True)
+
+
+def test_a_reader_that_has_seen_enough_ends_it_without_a_word() -> None:
+    with show() as command:
+        assert command.stdout
+        command.stdout.close()  # as head does
+        assert command.communicate(timeout=50)[1] == ""
+
+
+def test_a_disk_that_is_full_is_said_in_one_line_and_costs_no_table() -> None:
+    with show("--json=/dev/full") as command:
+        out, said = command.communicate(timeout=50)
+    assert (command.returncode, said) == (
+        2,
+        "compare: /dev/full can't be written: No space left on device; measure again with another file\n",
+    )
+    assert "client_roundrobin" in out
