@@ -8,6 +8,7 @@ from typing import Any
 
 from compare.errors import CompareError
 
+PARTS = ("order", "picks", "spread", "scale_out", "drills")  # of expectations.toml
 ROOT = Path(__file__).parent.parent
 
 
@@ -36,6 +37,8 @@ def demos() -> list[Demo]:
             expectations = tomllib.loads((strategy / "expectations.toml").read_text())
         except (OSError, ValueError) as error:
             raise CompareError(f"{strategy.name}/expectations.toml: {error}; see CONTRIBUTING.md") from error
+        if lacking := [part for part in PARTS if part not in expectations]:
+            raise CompareError(f"{strategy.name}/expectations.toml lacks {', '.join(lacking)}; see CONTRIBUTING.md")
         variants = expectations.pop("variants", {})
         directories = sorted(path for path in (strategy / "manifests").iterdir() if path.is_dir())
         if not directories:

@@ -206,6 +206,11 @@ def failed(jobs: dict[str, Object]) -> bool:
     ("file", "text", "message"),
     [
         ("expectations.toml", "order = ", "compare: mine/expectations.toml: Invalid value"),
+        (
+            "expectations.toml",
+            "order = 0",
+            "compare: mine/expectations.toml lacks picks, spread, scale_out, drills; see",
+        ),
         ("expectations.toml", None, "compare: mine/expectations.toml: [Errno 2] No such file"),
     ],
 )

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from compare import verdict
+from compare import trial, verdict
+from compare.errors import CompareError
 from compare.strategies import Demo
 
 EXPECTED: dict[str, Any] = {
@@ -101,3 +102,9 @@ def test_a_drill_that_misses() -> None:
 def test_a_drill_of_which_nothing_is_promised_can_not_be_missed() -> None:
     failed = {"attempts": 2000, "failed_attempts": 9, "failure_details": {}}
     assert verdict.drill(demo(), "rolling_restart", {"client": failed}) == []
+
+
+def test_a_time_that_is_none_is_named_with_its_remedy() -> None:
+    wrong = demo(scale_out=EXPECTED["scale_out"] | {"within": "soon"})
+    with pytest.raises(CompareError, match="mine/expectations.toml: within is 'soon', not a duration; write 30s"):
+        trial.deadline(wrong, dns_cache=0)

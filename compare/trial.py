@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+from compare.errors import CompareError
 from compare.measurement import measuring
 from compare.namespace import Namespace
 from compare.strategies import Demo
@@ -19,7 +20,10 @@ DRILLS = ("scale_in", "rolling_restart")
 def deadline(demo: Demo, dns_cache: float) -> float:
     """Seconds within which new pods must get their share: the strategy's own, and the DNS cache where it asks DNS."""
     expected = demo.expectations["scale_out"]
-    within = durations.seconds(expected["within"])
+    try:
+        within = durations.seconds(expected["within"])
+    except ValueError as error:
+        raise CompareError(f"{demo.name}/expectations.toml: within is '{expected['within']}', {error}") from error
     return within + (dns_cache if expected["dns_cached"] else 0)
 
 
