@@ -106,5 +106,5 @@ def test_a_drill_of_which_nothing_is_promised_can_not_be_missed() -> None:
 
 def test_a_time_that_is_none_is_named_with_its_remedy() -> None:
     wrong = demo(scale_out=EXPECTED["scale_out"] | {"within": "soon"})
-    with pytest.raises(CompareError, match="mine/expectations.toml: within is 'soon', not a duration; write 30s"):
+    with pytest.raises(CompareError, match=r"mine/expectations.toml: within is 'soon', not a duration; write 30s"):
         trial.deadline(wrong, dns_cache=0)

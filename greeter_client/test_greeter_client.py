@@ -141,14 +141,16 @@ def test_metadata_goes_with_each_call_that_is_measured_and_with_no_other() -> No
     assert (stream["code"], stream["details"]) == ("INTERNAL", "asked for by fault metadata")
 
 
-@pytest.mark.parametrize("flag", ["--deadline", "--interval", "--duration", "--warmup", "--dns-cooldown"])
+@pytest.mark.parametrize("flag", ["--deadline", "--warmup", "--dns-cooldown"])
 def test_the_longest_of_every_time_is_borne(flag: str) -> None:
-    """Where nobody waits: each is cut short by what else is asked for, or by SIGTERM."""
-    more = {"--interval": [], "--duration": ["--rate=1"], "--warmup": ["--count=1"]}.get(flag, ["--count=1"])
-    with (
-        greeter() as (_, address),
-        process("client_roundrobin.client", f"--target={address}", f"{flag}=596h", *more) as client,
-    ):
+    with greeter() as (_, address):
+        flags = (f"--target={address}", f"{flag}=596h", "--count=1")
+        assert measured(*flags, module="client_roundrobin.client")["failures"] == {}
+
+
+@pytest.mark.parametrize("flags", [["--interval=596h"], ["--duration=596h", "--rate=1"]])
+def test_the_longest_of_every_wait_ends_with_a_signal(flags: list[str]) -> None:
+    with greeter() as (_, address), process(CLIENT, f"--target={address}", *flags) as client:
         client.line("^Greeting|^Measuring")
         client.signal(signal.SIGTERM)
         assert client.end() == 0
