@@ -54,9 +54,9 @@ def _time(variable: str, default: str) -> float | None:
     try:
         seconds = duration(text, variable)
     except SettingsError as error:
-        raise SettingsError(f"{error}, or unset it for no limit") from None
+        raise SettingsError(f"{error}, or unset it for gRPC's default") from None
     if seconds < 0.001:  # gRPC counts in milliseconds, and reads 0 as "at once", for ever
-        raise SettingsError(f"{variable} is '{text}', too short; write 1ms or more, or unset it for no limit")
+        raise SettingsError(f"{variable} is '{text}': too short; unset it for gRPC's default, or give 1ms or more")
     return seconds
 
 

@@ -17,11 +17,11 @@ from tests.processes import greeter, process
     [
         ([], {"GRPC_MAX_CONNECTION_AGE": "5"}, "GRPC_MAX_CONNECTION_AGE is '5', not a duration; write 30s"),
         ([], {"GRPC_MAX_CONNECTION_AGE": "-5s"}, "GRPC_MAX_CONNECTION_AGE is '-5s', not a duration"),
-        ([], {"GRPC_MAX_CONNECTION_AGE": "0s"}, "GRPC_MAX_CONNECTION_AGE is '0s', too short; write 1ms or more"),
+        ([], {"GRPC_MAX_CONNECTION_AGE": "0s"}, "GRPC_MAX_CONNECTION_AGE is '0s': too short"),
         (
             [],
             {"GRPC_MAX_CONNECTION_AGE": "720h"},
-            "GRPC_MAX_CONNECTION_AGE is '720h', too long; write 596h at most, or unset it for no limit",
+            "GRPC_MAX_CONNECTION_AGE is '720h', too long; write 596h at most, or unset it for gRPC's default",
         ),
         ([], {"GRPC_MAX_CONNECTION_AGE_GRACE": "597h"}, "GRPC_MAX_CONNECTION_AGE_GRACE is '597h', too long"),
         (["--grace=9999999999s"], {}, "--grace is '9999999999s', too long; write 596h at most"),
