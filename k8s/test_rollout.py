@@ -28,10 +28,13 @@ CLIENTS = {"client_roundrobin": (6, ["--dns-cooldown=30s"]), "client_envoy": (1,
 def test_a_restart_at_the_worst_moment_fails_no_call_if_old_pods_serve_on_for_long_enough(
     namespace: Namespace, strategy: str, seconds: int, enough: bool
 ) -> None:
-    """Right after the cluster's DNS has cached an answer. Two servers: the sooner both are replaced, the worse."""
+    """Right after the cluster's DNS has cached an answer.
+
+    Two servers, and no minReadySeconds: the sooner all are replaced, the worse. The preStop alone must be enough.
+    """
     ask = asking_dns(namespace)
     objects = manifests(strategy)
-    deployment(objects)["spec"]["replicas"] = 2
+    deployment(objects)["spec"] |= {"replicas": 2, "minReadySeconds": 0}
     pre_stop = pod_spec(objects)["containers"][0]["lifecycle"]["preStop"]["sleep"]
     assert (pre_stop["seconds"] == seconds) == enough  # what the manifest has is enough
     pre_stop["seconds"] = seconds

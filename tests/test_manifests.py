@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from compare.strategies import ROOT, demos
+from greeter_server.settings import Settings
 
 Object = dict[str, Any]
 IMAGES = {"greeter:dev", "envoyproxy/envoy:v1.40.0"}
@@ -81,6 +82,19 @@ def test_servers_are_probed_by_grpc_and_their_ports_are_named(demo: Any) -> None
             assert all(port["name"] for port in container.get("ports", ()))
             if container["name"] == "server":
                 assert all("grpc" in container[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness"))
+
+
+@DEMOS
+def test_a_server_has_the_time_to_end_that_its_pre_stop_drain_and_grace_need_and_one_that_hangs_has_not(
+    demo: Any,
+) -> None:
+    for workload in workloads(demo.manifests):
+        pod = workload["spec"]["template"]["spec"]
+        for container in containers(workload):
+            if container["name"] == "server":
+                pre_stop = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+                assert pre_stop + Settings.drain + Settings.grace < pod.get("terminationGracePeriodSeconds", 30)
+                assert container["livenessProbe"]["terminationGracePeriodSeconds"] <= 10
 
 
 @DEMOS
