@@ -28,6 +28,7 @@ def main() -> int:
     stop = stopped_by_signal()
     end, said = time.monotonic() + arguments.timeout, "nothing"
     options = [("grpc.max_reconnect_backoff_ms", 1000)]
+    print(f"Waiting for a server at {arguments.target}, for {arguments.timeout:g}s at most", flush=True)
     with grpc.insecure_channel(arguments.target, options) as channel:
         while time.monotonic() < end and not stop.is_set():
             try:
