@@ -17,7 +17,7 @@ def parser(description: str | None, default_target: str = "localhost:8000") -> a
     )
     add = flags.add_argument
     add("--target", type=target, default=default_target, help="greeter-server:8000 say (default %(default)s)")
-    add("--name", type=text, default="you", help="whom to greet (default %(default)s)")
+    add("--name", type=printable, default="you", help="whom to greet (default %(default)s)")
     add("--deadline", type=seconds, default=5.0, metavar="TIME", help="of each call (default 5s)")
     add("--interval", type=seconds, metavar="TIME", help="greet for ever, this far apart (default 1s)")
     add("--count", type=positive, metavar="N", help="measure N calls, one after the other: 300 say")
@@ -108,7 +108,7 @@ def pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-def text(given: str) -> str:
+def printable(given: str) -> str:
     """What protobuf can carry. The shell hands over any bytes."""
     if not given.isprintable():
         raise argparse.ArgumentTypeError(f"{given!a} is no name; write printable UTF-8")

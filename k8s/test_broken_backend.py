@@ -54,7 +54,7 @@ def test_a_server_that_hangs_is_left_alone_or_restarted_and_calls_are_answered_a
 
     until("its restart", restarts)
     restarted = time.time() - asked
-    until("calls after that", lambda: time.time() > asked + restarted + 15)
+    time.sleep(15)  # of calls after that
     result = measurement.stop()
     failed = [window["second"] for window in result["windows"] if window["failures"]]
     assert failed, "it did not hang"
@@ -72,7 +72,7 @@ def test_a_server_that_is_not_ready_any_more_keeps_the_calls_of_those_who_are_co
     namespace.ask_for("unready", victim, lasting="10m")
     until("it is not ready", lambda: victim not in namespace.ready())
     unready = time.time()
-    until("calls after that", lambda: time.time() > unready + 5)
+    time.sleep(5)  # of calls after that
     result = measurement.stop()
     assert result["failed_attempts"] == 0
     assert list(result["backends"]) == [victim]

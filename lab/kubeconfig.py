@@ -35,7 +35,7 @@ class Credentials:
         self.authority.issue_cert(address, *NAMES).configure_cert(context)
         return context
 
-    def kubeconfig(self, server: str, namespace: str = "default") -> dict[str, Any]:
+    def kubeconfig(self, server: str, namespace: str) -> dict[str, Any]:
         return {
             "apiVersion": "v1",
             "kind": "Config",
