@@ -56,17 +56,21 @@ def test_with_two_of_three_known_to_hang_the_third_gets_every_call_unless_envoy_
 
 
 @pytest.mark.parametrize(
-    ("change", "code", "details"),
-    [(as_it_is, "DEADLINE_EXCEEDED", "Deadline Exceeded"), (never_panics, "UNAVAILABLE", "no healthy upstream")],
+    ("change", "code", "details"),  # of a deadline, the client's own words or Envoy's, whichever was first
+    [
+        (as_it_is, "DEADLINE_EXCEEDED", ("Deadline Exceeded", "downstream duration timeout")),
+        (never_panics, "UNAVAILABLE", ("no healthy upstream",)),
+    ],
 )
 def test_with_all_known_to_hang_a_call_is_tried_and_fails_at_once_only_where_envoy_never_panics(
-    change: Callable[[Config], None], code: str, details: str
+    change: Callable[[Config], None], code: str, details: tuple[str, ...]
 ) -> None:
     with pods(3, change=change) as running, running.channel() as channel:
         connect(channel, 3)
         hang(running, running.servers)
         call = greet(GreeterStub(channel), "you", 1)
-    assert (call.code, call.details) == (code, details)
+    assert call.code == code
+    assert call.details in details
 
 
 @pytest.mark.parametrize("change", [as_it_is, never_panics])
