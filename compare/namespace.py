@@ -4,7 +4,7 @@ import asyncio
 import datetime
 import os
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import yaml
@@ -110,13 +110,27 @@ class Namespace:
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """For the length of the block know the backends, and end where the namespace goes or its pods can't run."""
-        async with alongside(self.backends.follow(), self._stays(), self._can_run()):
-            yield
+        try:
+            async with alongside(self.backends.follow(), self._stays(), self._can_run()):
+                yield
+        except ClusterError:
+            raise
+        except (CompareError, ApiError):  # of what went with the namespace, it may be, before we heard of that
+            self._there((await self.api.get("/api/v1/namespaces", fieldSelector=self._itself))["items"])
+            raise
 
     async def _stays(self) -> None:
-        async for found in self.api.watch("/api/v1/namespaces", fieldSelector=f"metadata.name={self.name}"):
-            if not found or "deletionTimestamp" in found[self.name]["metadata"]:
-                raise CompareError(f"namespace {self.name} was deleted while it was measured in; measure again")
+        async for found in self.api.watch("/api/v1/namespaces", fieldSelector=self._itself):
+            self._there(found.values())
+
+    @property
+    def _itself(self) -> str:
+        return f"metadata.name={self.name}"
+
+    def _there(self, found: Iterable[Object]) -> None:
+        """Raises CompareError where the namespace is not among what was found, or about to go."""
+        if not any("deletionTimestamp" not in obj["metadata"] for obj in found):
+            raise CompareError(f"namespace {self.name} was deleted while it was measured in; measure again")
 
     async def _can_run(self) -> None:
         async for found in self.api.watch(self.path("pods")):
