@@ -60,7 +60,9 @@ def test_without_retries_it_does() -> None:
 
     with pods(3, change=change) as running, running.channel() as channel:
         connect(channel, 3)
-        next(iter(running.servers.values())).signal(signal.SIGKILL)
+        server = next(iter(running.servers.values()))
+        server.signal(signal.SIGKILL)
+        server.end()
         assert outcomes(channel, 90)["UNAVAILABLE"] == 30
 
 

@@ -34,11 +34,15 @@ def runs(running: Pods) -> int:
 
 
 def kill(running: Pods, count: int) -> None:
-    """Kill so many servers, and wait until Envoy has noticed that their connections are gone."""
+    """Kill so many servers, and wait until Envoy has noticed that their connections are gone.
+
+    A dying server may lose its connections before its port: a call on a new one could have reached it.
+    """
     connections = "cluster.greeter-server.upstream_cx_active"
     before = stats(running.envoy)[connections]
     for server in list(running.servers.values())[:count]:
         server.signal(signal.SIGKILL)
+        server.end()
     wait_until("connections to end", lambda: stats(running.envoy)[connections] == before - count)
 
 
