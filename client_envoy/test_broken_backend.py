@@ -60,9 +60,7 @@ def test_without_retries_it_does() -> None:
 
     with pods(3, change=change) as running, running.channel() as channel:
         connect(channel, 3)
-        server = next(iter(running.servers.values()))
-        server.signal(signal.SIGKILL)
-        server.end()
+        next(iter(running.servers.values())).kill()
         assert outcomes(channel, 90)["UNAVAILABLE"] == 30
 
 

@@ -41,8 +41,7 @@ def kill(running: Pods, count: int) -> None:
     connections = "cluster.greeter-server.upstream_cx_active"
     before = stats(running.envoy)[connections]
     for server in list(running.servers.values())[:count]:
-        server.signal(signal.SIGKILL)
-        server.end()
+        server.kill()
     wait_until("connections to end", lambda: stats(running.envoy)[connections] == before - count)
 
 

@@ -82,6 +82,7 @@ class Process:
         return code
 
     def kill(self) -> None:
+        """SIGKILL, and wait for its end."""
         self._process.kill()
         self._process.wait()
         self._reader.join()
