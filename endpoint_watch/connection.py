@@ -1,0 +1,47 @@
+"""The connection to the Kubernetes API: lightkube contributes the kubeconfig, the credentials and the CA."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx2
+from lightkube import KubeConfig
+from lightkube.config import client_adapter
+from lightkube.core.exceptions import ConfigError
+from yaml import YAMLError
+
+TIMEOUT = 30.0  # seconds that one answer may take
+
+
+class ConnectionFailed(Exception):
+    """No cluster is named, or not so that it could be reached; the message says why, and the remedy."""
+
+
+@dataclass(frozen=True)
+class Api:
+    """A connection and the namespace that its context names."""
+
+    http: httpx2.AsyncClient
+    namespace: str
+
+
+@asynccontextmanager
+async def connect() -> AsyncIterator[Api]:
+    """The cluster that KUBECONFIG names, else the one that this pod is in, else that of ~/.kube/config.
+
+    Nothing is asked of it yet: it may be away for now. Raises ConnectionFailed.
+    """
+    try:
+        named = os.environ.get("KUBECONFIG")
+        config = (KubeConfig.from_file(named) if named else KubeConfig.from_env()).get()
+        if not config:
+            raise ConfigError("the kubeconfig has no current context; choose one: kubectl config use-context NAME")
+        parameters = client_adapter.ConnectionParams(httpx2.Timeout(TIMEOUT), trust_env=False)
+        client = await asyncio.to_thread(client_adapter.AsyncClient, config, parameters)  # it reads files
+    except (ConfigError, YAMLError, OSError, ValueError, httpx2.InvalidURL) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConnectionFailed(f"no cluster: {reason}; set KUBECONFIG to a kubeconfig file") from error
+    async with client:
+        yield Api(client, config.namespace)
