@@ -1,0 +1,41 @@
+"""A balancer tells the client: it asks DNS who balances its name, and that one says where to call, at every change.
+
+The addresses that DNS has of the name itself are its fallback, for when no balancer answers.
+"""
+
+import json
+import sys
+
+import grpc
+
+import greeter_client
+
+SERVICE_CONFIG: dict[str, list[object]] = {"loadBalancingConfig": [{"grpclb": {"childPolicy": [{"round_robin": {}}]}}]}
+
+
+def open_channel(target: str, fallback_timeout_ms: int = 1000) -> grpc.Channel:
+    return grpc.insecure_channel(
+        target,
+        options=[
+            ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+            ("grpc.dns_enable_srv_queries", 1),  # asks SRV _grpclb._tcp.NAME too; without it there is never a balancer
+            ("grpc.grpclb_fallback_timeout_ms", fallback_timeout_ms),  # gRPC's default: 10000
+        ],
+    )
+
+
+def main() -> int:
+    parser = greeter_client.parser(__doc__)
+    parser.add_argument(
+        "--fallback-timeout",
+        type=greeter_client.milliseconds,
+        default="1s",
+        metavar="TIME",
+        help="without a balancer's list for so long, use the addresses in DNS (default %(default)s)",
+    )
+    flags = parser.parse_args()
+    return greeter_client.run(open_channel(flags.target, flags.fallback_timeout), flags, policy="grpclb")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
