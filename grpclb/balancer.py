@@ -49,7 +49,8 @@ async def serve(flags: argparse.Namespace) -> None:
         servicer = LoadBalancerServicer(lists, namespace, flags.stats_interval)
         healthy = health.aio.HealthServicer()
         server, port = build(flags.address, servicer, healthy)
-        _serve_metrics(flags.metrics_address)
+        if flags.metrics_address:
+            _serve_metrics(flags.metrics_address)
         await healthy.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)
         await server.start()
         host = flags.address.rpartition(":")[0]
@@ -104,8 +105,6 @@ def build(
 
 
 def _serve_metrics(address: str) -> None:
-    if not address:
-        return
     host, _, port = address.rpartition(":")
     try:
         server, _ = prometheus_client.start_http_server(int(port), host)
@@ -140,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--service", type=_name, action="append", required=True, metavar="NAME", help="a Service to serve; may repeat")
     add("--namespace", type=_name, metavar="NAME", help="where they are (default: the pod's, or the kubeconfig's)")
     add("--port", default="grpc", metavar="NAME", help="the name of their port (default %(default)s)")
-    add("--metrics-address", type=_address, default="", metavar="HOST:PORT", help="for Prometheus (default: none)")
+    add("--metrics-address", type=_address, metavar="HOST:PORT", help="for Prometheus (default: none)")
     add("--stats-interval", type=_time, default="10s", metavar="TIME", help="of clients' reports (default %(default)s)")
     add("--grace", type=_time, default="5s", metavar="TIME", help="for streams to end on SIGTERM (default %(default)s)")
     add("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING"], help="DEBUG: every client that comes")
