@@ -20,8 +20,10 @@ class Backend:
 def ready(slices: Iterable[Object]) -> dict[str, int]:
     """The addresses that EndpointSlices list as ready (KEP-1672), with their port."""
     return {
-        address: slice_["ports"][0]["port"]
+        address: port["port"]
         for slice_ in slices
+        for port in slice_.get("ports") or ()
+        if port.get("name") == "grpc"
         for endpoint in slice_.get("endpoints") or ()
         if endpoint.get("conditions", {}).get("ready")
         for address in endpoint["addresses"]

@@ -20,6 +20,10 @@ def open_channel(target: str, fallback_timeout_ms: int = 1000) -> grpc.Channel:
             ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
             ("grpc.dns_enable_srv_queries", 1),  # asks SRV _grpclb._tcp.NAME too; without it there is never a balancer
             ("grpc.grpclb_fallback_timeout_ms", fallback_timeout_ms),  # gRPC's default: 10000
+            # Begin the balancer's stream anew so often, and ask DNS for it. By default that is never: a client whose
+            # balancer is gone, while DNS still has its address in a cache, waits at that address for ever.
+            ("grpc.grpclb_call_timeout_ms", 30_000),
+            ("grpc.dns_min_time_between_resolutions_ms", 1000),  # gRPC's default: 30000
         ],
     )
 

@@ -51,7 +51,7 @@ class Clients:
     def leave(self, client: Client) -> None:
         self.now.discard(client)
         metrics.STREAMS.dec()
-        log.info("%s left after %d calls, %d of them dropped", client.peer, client.calls, client.dropped)
+        log.debug("%s left after %d calls, %d of them dropped", client.peer, client.calls, client.dropped)
 
     def reported(self, client: Client, stats: ClientStats) -> None:
         before = client.calls

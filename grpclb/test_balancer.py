@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -78,9 +78,9 @@ def stream(channel: grpc.Channel, *requests: LoadBalanceRequest) -> Iterator[Str
 
 
 @contextmanager
-def told(running: Balancer, name: str = NAME, **options: int) -> Iterator[Stream]:
+def told(running: Balancer, name: str = NAME, options: Mapping[str, int] | None = None) -> Iterator[Stream]:
     """A client that has had its initial response."""
-    args = [(f"grpc.http2.{option}", value) for option, value in options.items()]
+    args = [(f"grpc.http2.{option}", value) for option, value in (options or {}).items()]
     with grpc.insecure_channel(running.address, args) as channel, stream(channel, initial(name)) as opened:
         assert opened.read().HasField("initial_response")
         yield opened
@@ -246,7 +246,7 @@ def test_a_list_is_encoded_once_for_all_clients() -> None:
 
 def test_a_client_that_does_not_read_is_given_the_newest_list_later_and_holds_nobody_up() -> None:
     window = {"bdp_probe": 0, "lookahead_bytes": 65_535}  # what its transport takes before it reads, or that grows
-    with balancer(*THREE) as running, told(running, **window) as slow, told(running) as quick:
+    with balancer(*THREE) as running, told(running, options=window) as slow, told(running) as quick:
         quick.servers()
         changes = 500
         for number in range(changes):
@@ -260,7 +260,7 @@ def test_a_client_that_does_not_read_is_given_the_newest_list_later_and_holds_no
 
 
 def test_reports_are_counted_and_shown_by_client(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="grpclb")
+    caplog.set_level(logging.DEBUG, logger="grpclb")
     labels = {"service": "greeter-server"}
     outcomes = ("started", "finished", "failed_to_send", "known_received", "dropped")
     before = {o: metric("grpclb_client_calls_total", outcome=o, **labels) for o in outcomes}

@@ -1,0 +1,253 @@
+"""grpclb on a cluster: what DNS says, how soon a change reaches calls, and what becomes of calls when pods go."""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+from dnslib import QTYPE, DNSRecord
+
+import endpoint_watch
+from k8s.cluster import ROOT, Measurement, Namespace, deployment, kubectl, manifests, pod_spec, until
+from k8s.conftest import namespace  # noqa: F401
+
+MANIFESTS = ROOT / "grpclb" / "manifests"
+WARM = ("--backends=3", "--warmup=60s")
+
+
+def addresses(namespace: Namespace, component: str) -> set[str]:
+    """Of the pods of a component."""
+    found = namespace.get("pods", "-l", f"app.kubernetes.io/component={component}")["items"]
+    return {pod["status"]["podIP"] for pod in found if "podIP" in pod["status"]}
+
+
+def all_gone(namespace: Namespace, component: str, pods: set[str]) -> bool:
+    return not pods & addresses(namespace, component)
+
+
+def ask(namespace: Namespace, name: str, kind: str) -> DNSRecord:
+    """What the cluster's DNS answers."""
+    annotations = namespace.get("namespace", namespace.name)["metadata"].get("annotations", {})
+    if not (address := annotations.get("lab/dns") or os.environ.get("DNS_ADDRESS", "")):
+        pytest.skip("DNS_ADDRESS is not set: nothing to ask this cluster's DNS at")
+    host, _, port = address.partition(":")
+    question = DNSRecord.question(f"{name}.{namespace.name}.svc.cluster.local", kind)
+    return DNSRecord.parse(question.send(host, int(port), timeout=5))
+
+
+def test_dns_names_the_balancers_alone_by_srv_and_all_pods_by_the_name_itself(namespace: Namespace) -> None:
+    namespace.apply(MANIFESTS)
+    servers, balancers = namespace.wait_ready(3), addresses(namespace, "balancer")
+    full = f"greeter-server.{namespace.name}.svc.cluster.local."
+    srv = ask(namespace, "_grpclb._tcp.greeter-server", "SRV")
+    places = {(str(record.rdata.target), record.rdata.port) for record in srv.rr if record.rtype == QTYPE.SRV}
+    assert places == {(f"{address.replace('.', '-')}.{full}", 9000) for address in balancers}
+    assert {str(record.rdata) for record in ask(namespace, "greeter-server", "A").rr} == servers | balancers
+    servers_alone = {
+        str(record.rdata.target) for record in ask(namespace, "_grpc._tcp.greeter-server", "SRV").rr if record.rdata
+    }
+    assert servers_alone == {f"{address.replace('.', '-')}.{full}" for address in servers}
+
+
+def test_it_may_read_endpointslices_and_nothing_else(namespace: Namespace) -> None:
+    namespace.apply(MANIFESTS)
+    whom = f"--as=system:serviceaccount:{namespace.name}:greeter-balancer"
+    listed = namespace.kubectl("auth", "can-i", "--list", whom)
+    if "*.*" in listed:
+        pytest.skip("this cluster lets everybody do everything (the lab does)")
+    rows = [line.split() for line in listed.splitlines()[1:]]
+    everybodys = [row for row in rows if row[0].startswith(("selfsubject", "["))]
+    assert [row for row in rows if row not in everybodys] == [
+        ["endpointslices.discovery.k8s.io", "[]", "[]", "[get", "list", "watch]"]
+    ]
+    for verb, what in (("watch", "endpointslices"), ("list", "pods"), ("get", "secrets"), ("delete", "endpointslices")):
+        answer = namespace.kubectl("auth", "can-i", verb, what, whom, ok=(0, 1)).strip()
+        assert answer == ("yes" if (verb, what) == ("watch", "endpointslices") else "no")
+    assert kubectl("auth", "can-i", "list", "endpointslices", "-n", "default", whom, ok=(1,)).stdout.strip() == "no"
+
+
+def test_every_second_is_even(namespace: Namespace) -> None:
+    namespace.apply(MANIFESTS)
+    result = namespace.measure("--duration=10s", "--rate=90", *WARM).result()
+    whole = [window for window in result["windows"] if sum(window["backends"].values()) >= 60]
+    print([window["backends"] for window in whole])
+    assert len(whole) >= 8
+    assert all(window["jain"] > 0.99 for window in whole), whole
+
+
+class Heard:
+    """When we heard that an address came to be ready, and that it went: seconds since the epoch."""
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self.came: dict[str, float] = {}
+        self.went: dict[str, float] = {}
+
+    async def follow(self) -> None:
+        now: set[str] = set()
+        async with endpoint_watch.connect() as api:
+            watch = endpoint_watch.watch(api, ["greeter-server"], namespace=self._namespace, port="grpc")
+            async for snapshot in watch:
+                heard = time.time() - (time.monotonic() - snapshot.heard)
+                found = {endpoint.address for endpoint in snapshot.endpoints}
+                self.came |= dict.fromkeys(found - now, heard)
+                self.went |= dict.fromkeys(now - found, heard)
+                now = found
+
+
+@contextmanager
+def hearing(namespace: Namespace) -> Iterator[Heard]:
+    """Watch the EndpointSlices as the balancer does, for the length of the block."""
+    heard = Heard(namespace.name)
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(heard.follow())
+    thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait([task])))
+    thread.start()
+    try:
+        until("the first list", lambda: heard.came)
+        yield heard
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+        loop.close()
+
+
+@pytest.mark.timeout(400)
+def test_a_change_of_the_endpointslices_reaches_calls_at_once(namespace: Namespace) -> None:
+    """Over 21 pods that come and 21 that go; what expectations.toml gives them is for one in a hundred."""
+    namespace.apply(MANIFESTS)
+    namespace.wait_ready(3)
+    rate = 200
+    with hearing(namespace) as heard:
+        measurement = namespace.measure("--duration=1h", f"--rate={rate}", *WARM)
+        for _ in range(7):
+            for replicas in (5, 2, 3):
+                namespace.scale(replicas)
+                namespace.wait_ready(replicas)
+                time.sleep(0.5)  # of calls in between
+        result = measurement.stop()
+    seen = result["backends"]
+    new = [address for address, came in heard.came.items() if came > result["started"]]
+    first = sorted(seen[address]["first_seen"] - heard.came[address] for address in new)
+    last = sorted(seen[address]["last_seen"] - went for address, went in heard.went.items() if address in seen)
+    for what, delays in (("first call of a new pod", first), ("last call of a removed one", last)):
+        ms = [1000 * delay for delay in delays]
+        print(f"{what}, after its EndpointSlice: p50 {ms[len(ms) // 2]:.0f} ms, p99 {ms[-1]:.0f} ms, of {len(ms)}")
+        assert len(delays) >= 20
+        assert delays[-1] < 2.0
+    assert result["failed_attempts"] == 0, result["failure_details"]
+
+
+@pytest.mark.parametrize(
+    "what", [("server",), ("balancer",), ("server", "balancer")], ids=lambda components: "_and_".join(components)
+)
+def test_a_rolling_update_fails_no_call(namespace: Namespace, what: tuple[str, ...]) -> None:
+    namespace.apply(MANIFESTS)
+    namespace.wait_ready(3)
+    before = {component: addresses(namespace, component) for component in what}
+    measurement = namespace.measure("--duration=1h", "--rate=100", *WARM)
+    began = time.monotonic()
+    for component in what:
+        namespace.kubectl("rollout", "restart", f"deployment/greeter-{component}")
+    namespace.rolled_out()
+    for component in what:
+        until(f"the end of each {component}", partial(all_gone, namespace, component, before[component]))
+    time.sleep(max(1.0, began + 22 - time.monotonic()))  # of calls, 2,000 at least
+    result = measurement.stop()
+    print(f"{' and '.join(what)}: {result['failed_attempts']} of {result['attempts']} attempts failed")
+    assert result["attempts"] >= 2000
+    assert result["failed_attempts"] == 0, result["failure_details"]
+
+
+@pytest.mark.parametrize(("seconds", "enough"), [(5, True), (0, False)])
+def test_the_pre_stop_is_enough_also_for_servers_that_hang_up_at_once(
+    namespace: Namespace, seconds: int, enough: bool
+) -> None:
+    """On SIGTERM they end in the midst of calls, of which each has one at any time: what is left is the preStop."""
+    objects = manifests("grpclb")
+    spec = deployment(objects)["spec"]
+    spec["minReadySeconds"] = 0
+    spec["strategy"] = {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}}
+    [server] = pod_spec(objects)["containers"]
+    assert (server["lifecycle"]["preStop"]["sleep"]["seconds"] == seconds) == enough  # what the manifest has is enough
+    server["lifecycle"] = {"preStop": {"sleep": {"seconds": seconds}}} if seconds else {}
+    server["args"] += ["--drain=0s", "--grace=0s", "--faults"]
+    namespace.apply_objects(objects)
+    namespace.rolled_out()
+    namespace.wait_ready(3)
+    slow = ("--duration=1h", "--rate=10", "--metadata=fault=delay=100ms")
+    measurements = [namespace.measure(*slow, *WARM) for _ in range(4)]
+    for _ in range(2):
+        namespace.kubectl("rollout", "restart", "deployment/greeter-server")
+        namespace.rolled_out()
+        namespace.gone(3)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(Measurement.stop, measurements))
+    failed, attempts = (sum(result[key] for result in results) for key in ("failed_attempts", "attempts"))
+    print(f"preStop {seconds} s, no drain: {failed} of {attempts} attempts failed")
+    assert (failed == 0) == enough, results[0]["failure_details"]
+
+
+def test_calls_go_on_without_a_balancer_and_changes_arrive_once_there_is_one_again(namespace: Namespace) -> None:
+    objects = manifests("grpclb")
+    del pod_spec(objects, "greeter-balancer")["containers"][0]["lifecycle"]  # it would outlast our patience
+    namespace.apply_objects(objects)
+    namespace.rolled_out()
+    old = namespace.wait_ready(3)
+    measurement = namespace.measure("--duration=1h", "--rate=100", *WARM)
+    namespace.scale(0, "greeter-balancer")
+    until("no balancer", lambda: not addresses(namespace, "balancer"))
+    namespace.scale(4)
+    [new] = namespace.wait_ready(4) - old
+    time.sleep(5)  # of calls that the new pod gets none of
+    back = time.time()
+    namespace.scale(2, "greeter-balancer")
+    namespace.rolled_out()
+    # A client tries again after pauses of up to 1.6 × the time so far, ± 20 %, and DNS keeps "no such name" for 30 s.
+    until("calls of the new pod", lambda: "Received" in namespace.kubectl("logs", pod_of(namespace, new)))
+    result = measurement.stop()
+    print(f"{result['failed_attempts']} of {result['attempts']} attempts failed without a balancer")
+    print(f"the new pod got its first call {result['backends'][new]['first_seen'] - back:.1f} s after it was asked for")
+    assert result["failed_attempts"] == 0, result["failure_details"]
+    assert result["backends"][new]["first_seen"] > back
+
+
+def pod_of(namespace: Namespace, address: str) -> str:
+    """The name of the pod that has it."""
+    pods = namespace.get("pods", "-l", "app.kubernetes.io/component=server")["items"]
+    return str(next(pod["metadata"]["name"] for pod in pods if pod["status"].get("podIP") == address))
+
+
+def test_clients_have_a_balancer_again_as_soon_as_all_have_been_replaced(namespace: Namespace) -> None:
+    """Each ends later than DNS forgets it (preStop): a client whose balancer ends is given the address of a new one."""
+    namespace.apply(MANIFESTS)
+    old, balancers = namespace.wait_ready(3), addresses(namespace, "balancer")
+    measurement = namespace.measure("--duration=1h", "--rate=100", *WARM)
+    namespace.kubectl("rollout", "restart", "deployment/greeter-balancer")
+    until("the end of the old", lambda: not balancers & addresses(namespace, "balancer"))
+    namespace.scale(4)
+    [new] = namespace.wait_ready(4) - old
+    ready = time.time()
+    time.sleep(3)  # of calls, more than the new pod needs
+    result = measurement.stop()
+    first = result["backends"][new]["first_seen"]
+    print(f"the new pod got its first call {first - ready:.2f} s after it was ready")
+    assert result["failed_attempts"] == 0, result["failure_details"]
+
+
+def test_a_client_that_finds_no_balancer_falls_back_on_the_servers_in_dns(namespace: Namespace) -> None:
+    objects = manifests("grpclb")
+    deployment(objects, "greeter-balancer")["spec"]["replicas"] = 0
+    client = pod_spec(objects, "greeter-client")
+    client["initContainers"] = [each for each in client["initContainers"] if each["name"] == "wait-for-server"]
+    namespace.apply_objects(objects)
+    namespace.rolled_out()
+    servers = namespace.wait_ready(3)
+    result = namespace.measure("--count=300", *WARM).result()
+    assert set(result["backends"]) == servers
+    assert result["failed_attempts"] == 0
