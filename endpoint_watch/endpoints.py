@@ -27,10 +27,12 @@ def usable(slices: Iterable[Object], port: str = "") -> tuple[Endpoint, ...]:
 
     Those are the ready ones. Where there are none, those that end and still serve. `port` is the name of a port of the
     Service; a slice without it belongs to other pods. (A slice has the pods' numbers: the controller has resolved named
-    target ports.) A Service of both address families has every pod twice: only its IPv4 slices count then.
+    target ports.) A Service of both address families has every pod twice: only its IPv4 slices count then, unless they
+    are all empty.
     """
     slices = list(slices)
-    family = next((family for family in FAMILIES if any(s["addressType"] == family for s in slices)), "")
+    there = {slice_["addressType"] for slice_ in slices if slice_.get("endpoints")}
+    family = next((family for family in FAMILIES if family in there), "")
     ready: set[Endpoint] = set()
     ending: set[Endpoint] = set()
     for slice_ in slices:
@@ -40,9 +42,10 @@ def usable(slices: Iterable[Object], port: str = "") -> tuple[Endpoint, ...]:
         for endpoint in slice_.get("endpoints") or ():
             conditions = endpoint.get("conditions") or {}
             is_ready = conditions.get("ready") is not False  # unknown counts as ready, says the API
+            serving = conditions.get("serving")
             if is_ready and not conditions.get("terminating"):
                 found = ready
-            elif conditions.get("terminating") and conditions.get("serving", is_ready):
+            elif conditions.get("terminating") and (is_ready if serving is None else serving):
                 found = ending
             else:
                 continue
