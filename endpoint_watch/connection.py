@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import httpx2
 from lightkube import KubeConfig
 from lightkube.config import client_adapter
+from lightkube.config.kubeconfig import SingleConfig
 from lightkube.core.exceptions import ConfigError
 from yaml import YAMLError
 
@@ -34,14 +35,24 @@ async def connect() -> AsyncIterator[Api]:
     Nothing is asked of it yet: it may be away for now. Raises ConnectionFailed.
     """
     try:
-        named = os.environ.get("KUBECONFIG")
-        config = (KubeConfig.from_file(named) if named else KubeConfig.from_env()).get()
-        if not config:
-            raise ConfigError("the kubeconfig has no current context; choose one: kubectl config use-context NAME")
+        config = _config()
         parameters = client_adapter.ConnectionParams(httpx2.Timeout(TIMEOUT), trust_env=False)
         client = await asyncio.to_thread(client_adapter.AsyncClient, config, parameters)  # it reads files
-    except (ConfigError, YAMLError, OSError, ValueError, httpx2.InvalidURL) as error:
+    except (ConfigError, YAMLError, OSError, ValueError, AssertionError, httpx2.InvalidURL) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ConnectionFailed(f"no cluster: {reason}; set KUBECONFIG to a kubeconfig file") from error
     async with client:
         yield Api(client, config.namespace)
+
+
+def _config() -> SingleConfig:
+    named = os.environ.get("KUBECONFIG")
+    try:
+        kubeconfig = KubeConfig.from_file(named) if named else KubeConfig.from_env()
+        if not kubeconfig.current_context:
+            raise ConfigError("the kubeconfig has no current context; choose one: kubectl config use-context NAME")
+        config = kubeconfig.get()
+    except (AttributeError, LookupError, TypeError) as error:
+        raise ConfigError(f"{named or 'the default'} is no complete kubeconfig") from error
+    assert config, "no current context"
+    return config
