@@ -10,10 +10,12 @@ import json
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 import httpx2
+from lightkube.core.exceptions import ConfigError
 
 from endpoint_watch.backoff import Backoff
 from endpoint_watch.connection import TIMEOUT, Api
@@ -21,12 +23,14 @@ from endpoint_watch.endpoints import SERVICE_NAME, Endpoint, Object, usable
 
 log = logging.getLogger(__name__)
 
-WATCH = (
-    300,
-    600,
-)  # seconds that the API is asked to keep a watch, at random, so that not all clients come again at once
-SILENCE = 90.0  # seconds; a bookmark comes every minute, so a watch that is silent for longer is half open
-SHORT = 1.0  # seconds; a watch that ends before that is none
+# In seconds.
+WATCH = (300, 600)  # that the API is asked to keep a watch, at random, so that not all clients come again at once
+# A watch that is silent for longer may be half open: another is asked for. There is a bookmark every minute, but only
+# if an EndpointSlice of the cluster has changed since the list; a quiet cluster costs one request more in this time.
+SILENCE = 90.0
+SHORT = 1.0  # a watch that ends before that is none
+UNREACHABLE = (httpx2.RequestError, ConfigError, OSError)  # the second where the credentials can't be had
+SENSELESS = (ValueError, LookupError, TypeError, AttributeError)  # of answers that are no Kubernetes API's
 REMEDIES = {
     401: "is the token of its ServiceAccount mounted, or the kubeconfig's user right?",
     403: "let its Role get, list and watch endpointslices of discovery.k8s.io",
@@ -53,7 +57,7 @@ class Gone(Exception):
 
 async def watch(
     api: Api, services: Sequence[str] = (), *, namespace: str = "", port: str = ""
-) -> AsyncIterator[Snapshot]:
+) -> AsyncGenerator[Snapshot, None]:
     """A snapshot of each Service as it is, then one after each change, until it is closed.
 
     `services` are those of the namespace (the kubeconfig's by default) that are watched: all without any. `port` is the
@@ -69,16 +73,18 @@ async def watch(
             if listing:
                 for snapshot in await watching.listed():
                     yield snapshot
-            async for snapshot in watching.followed():
-                yield snapshot
+                began = time.monotonic()
+            async with aclosing(watching.followed()) as snapshots:
+                async for snapshot in snapshots:
+                    yield snapshot
         except Away as away:
             problem = str(away)
             for snapshot in watching.marked(stale=True):
                 yield snapshot
         except Gone:
-            problem = "what has just been listed is forgotten already" if listing else ""
             watching.version = ""
-        if not problem and watching.version and time.monotonic() < began + SHORT:
+        # What is forgotten is listed at once; unless that has just been done.
+        if not problem and (watching.version or listing) and time.monotonic() < began + SHORT:
             problem = f"watches end within {SHORT:g} s"
         if problem:
             pause = backoff.pause()
@@ -103,13 +109,13 @@ class _Watching:
         """Ask for all of them as they are now; what differs from what was known. Raises Gone and Away."""
         try:
             response = await self._http.get(self._path, params={"labelSelector": self._selector})
-        except (httpx2.RequestError, OSError) as error:
+        except UNREACHABLE as error:
             raise self._unreachable(error) from error
         self._check(response)
         try:
             listed = response.json()
             items, self.version = listed["items"], listed["metadata"]["resourceVersion"]
-        except (ValueError, KeyError, TypeError) as error:
+        except SENSELESS as error:
             raise Away(f"{response.request.url} answers no list; is it a Kubernetes API?") from error
         heard = time.monotonic()
         known = set(self._slices)
@@ -119,7 +125,7 @@ class _Watching:
         services = sorted(known | set(self._slices) | set(self._services))
         return [*self._changed(services, heard), *self.marked(stale=False)]
 
-    async def followed(self) -> AsyncIterator[Snapshot]:
+    async def followed(self) -> AsyncGenerator[Snapshot, None]:
         """Watch until the API or the network ends it. Raises Gone, and Away where it could not begin."""
         query = {
             "watch": "true",
@@ -132,30 +138,22 @@ class _Watching:
         try:
             timeout = httpx2.Timeout(TIMEOUT, read=SILENCE)
             async with self._http.stream("GET", self._path, params=query, timeout=timeout) as response:
-                if response.is_error:
+                if not response.is_success:
                     await response.aread()
                 self._check(response)
                 begun = True
                 for snapshot in self.marked(stale=False):
                     yield snapshot
-                async for line in response.aiter_lines():
-                    heard = time.monotonic()
-                    event = json.loads(line)
-                    obj = event["object"]
-                    if event["type"] == "ERROR":
-                        if obj.get("code") == 410:
-                            raise Gone
-                        raise Away(f"the watch says {obj.get('reason')}: {obj.get('message')}")
-                    self.version = obj["metadata"]["resourceVersion"]
-                    if event["type"] != "BOOKMARK":
-                        for snapshot in self._heard(event["type"], obj, heard):
+                rest = b""  # httpx's own lines end at characters, too, that JSON has in its strings
+                async for chunk in response.aiter_bytes():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        for snapshot in self._heard(line):
                             yield snapshot
-        except (httpx2.RequestError, OSError) as error:
+        except UNREACHABLE as error:
             if not begun:
                 raise self._unreachable(error) from error
             log.info("The watch of EndpointSlices broke off: %s", _reason(error))
-        except (ValueError, KeyError, TypeError) as error:
-            raise Away(f"the watch gave no event: {_reason(error)}") from error
 
     def marked(self, *, stale: bool) -> Iterator[Snapshot]:
         """All snapshots that are not marked so yet, marked so."""
@@ -164,13 +162,29 @@ class _Watching:
                 self._snapshots[service] = replace(snapshot, stale=stale)
                 yield self._snapshots[service]
 
-    def _heard(self, event: str, slice_: Object, heard: float) -> list[Snapshot]:
-        """Take in one event."""
+    def _heard(self, line: bytes) -> list[Snapshot]:
+        """Take in one event; what it changes. Raises Gone and Away."""
+        heard = time.monotonic()
+        try:
+            event = json.loads(line)
+            kind, obj = event["type"], event["object"]
+            if kind == "ERROR":
+                if obj.get("code") == 410:
+                    raise Gone
+                raise Away(f"the watch says {obj.get('reason')}: {obj.get('message')}")
+            snapshots = [] if kind == "BOOKMARK" else self._taken(obj, heard, deleted=kind == "DELETED")
+            self.version = obj["metadata"]["resourceVersion"]
+        except SENSELESS as error:
+            raise Away(f"the watch gave no event: {_reason(error)}") from error
+        return snapshots
+
+    def _taken(self, slice_: Object, heard: float, *, deleted: bool) -> list[Snapshot]:
+        """Take in one slice; what it changes."""
         name, service = slice_["metadata"]["name"], _service(slice_)
         touched = {service} | {other for other, slices in self._slices.items() if name in slices}
         for other in touched:
             self._slices.setdefault(other, {}).pop(name, None)
-        if event != "DELETED":
+        if not deleted:
             self._slices[service][name] = slice_
         return list(self._changed(sorted(touched), heard))
 
@@ -189,7 +203,7 @@ class _Watching:
         if not response.is_success:
             try:
                 said = str(response.json()["message"])
-            except (ValueError, KeyError, TypeError):
+            except SENSELESS:
                 said = response.reason_phrase
             remedy = REMEDIES.get(response.status_code, "is the cluster well?")
             raise Away(f"{self._http.base_url} answers {response.status_code}: {said}; {remedy}")
