@@ -17,13 +17,19 @@ class Backend:
     heard: float  # of it: our receipt of the watch's event, in seconds since the epoch by this machine's clock
 
 
+PORT = "grpc"  # the name of the greeters' port in all manifests
+
+
 def ready(slices: Iterable[Object]) -> dict[str, int]:
-    """The addresses that EndpointSlices list as ready (KEP-1672), with their port."""
+    """The greeters that EndpointSlices list as ready (KEP-1672): addresses with their port.
+
+    A slice without that port is of other pods that the Service selects, too.
+    """
     return {
         address: port["port"]
         for slice_ in slices
         for port in slice_.get("ports") or ()
-        if port.get("name") == "grpc"
+        if port.get("name") == PORT
         for endpoint in slice_.get("endpoints") or ()
         if endpoint.get("conditions", {}).get("ready")
         for address in endpoint["addresses"]
