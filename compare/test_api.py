@@ -12,6 +12,7 @@ from lightkube import ApiError
 from compare import backoff
 from compare.api import Api
 from compare.errors import ClusterError
+from endpoint_watch.backoff import FIRST, HEALTHY, LONGEST
 
 PODS = "/api/v1/pods"
 LIST = {"metadata": {"resourceVersion": "1"}, "items": []}
@@ -110,7 +111,7 @@ async def test_a_watch_that_ends_in_errors_is_asked_again_after_pauses_that_doub
     await script.watched()
     assert len(clock) == 9
     for number, pause in enumerate(clock):
-        least = min(backoff.FIRST * 2**number, backoff.LONGEST)
+        least = min(FIRST * 2**number, LONGEST)
         assert least <= pause <= 2 * least
     assert script.asked == ["list", "watch"] * 10
 
@@ -156,9 +157,9 @@ async def test_after_two_minutes_of_health_the_pauses_begin_anew(clock: list[flo
     pauses = backoff.Backoff()
     for _ in range(4):
         await pauses.pause()
-    clock.append(backoff.HEALTHY + 1)  # time that passes
+    clock.append(HEALTHY + 1)  # time that passes
     await pauses.pause()
-    assert clock[-1] <= 2 * backoff.FIRST
+    assert clock[-1] <= 2 * FIRST
 
 
 async def test_a_log_that_breaks_off_is_read_on_from_there(clock: list[float]) -> None:
