@@ -7,8 +7,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+import yaml
 
 from compare.api import Api, connect
+from compare.namespace import SERVER
 from compare.strategies import ROOT
 from tests.processes import Process, process
 
@@ -34,6 +36,17 @@ def own(tmp_path: Path) -> Path:
     """A directory of strategies that holds a copy of clusterip, `mine`, for the test to change."""
     shutil.copytree(ROOT / "clusterip", tmp_path / "mine", ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
+
+
+@pytest.fixture
+def balancer(own: Path) -> Path:
+    """The manifest of a second Deployment of `mine`: two greeters that nobody calls, as its component `balancer`."""
+    server = (own / "mine" / "manifests" / "server.yaml").read_text()
+    [deployment] = [obj for obj in yaml.safe_load_all(server) if obj["kind"] == "Deployment"]
+    text = yaml.safe_dump(deployment).replace("replicas: 3", "replicas: 2")
+    manifest = own / "mine" / "manifests" / "balancer.yaml"
+    manifest.write_text(text.replace("component: server", "component: balancer").replace(SERVER, "greeter-balancer"))
+    return manifest
 
 
 @pytest.fixture

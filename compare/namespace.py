@@ -4,7 +4,7 @@ import asyncio
 import datetime
 import os
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 
 import yaml
@@ -76,7 +76,7 @@ class Namespace:
                 raise
 
     async def apply(self) -> None:
-        """Create what the manifests hold, as `kubectl apply` does; return when the servers are ready.
+        """Create what the manifests hold, as `kubectl apply` does; return when all Deployments are rolled out.
 
         The client comes last: one that asked DNS before would leave its "no such name" in the cluster's cache. Its pod
         template is what measures; it isn't to call by itself meanwhile.
@@ -86,6 +86,9 @@ class Namespace:
         for obj in [obj for obj in objects if obj not in client]:
             await self.api.create(self.name, obj)
         await self.ready(self.demo.expectations["spread"]["replicas"])
+        await self.rolled_out(
+            *(obj["metadata"]["name"] for obj in objects if obj["kind"] == "Deployment" and obj not in client)
+        )
         for obj in objects:
             if obj["kind"] in edge.KINDS:
                 async with within(self.patience, f"an address of {obj['kind']} {obj['metadata']['name']}"):
@@ -139,14 +142,29 @@ class Namespace:
 
     async def ready(self, replicas: int) -> dict[str, Backend]:
         """Wait until exactly so many backends are ready. Raises CompareError with what the cluster says of the rest."""
+        async with self._explained(lambda: f"{len(self.backends.now)} of {replicas} pods ready", of=(SERVER,)):
+            return await self.backends.count(replicas)
+
+    async def rolled_out(self, *deployments: str) -> None:
+        """Wait until all of these are, as `kubectl rollout status` does. Raises CompareError as `ready` does."""
+        waiting = list(deployments)
+        async with self._explained(lambda: f"{', '.join(waiting)}: not rolled out", of=waiting):
+            async for found in self.api.watch(self.path("deployments", group="apps")):
+                waiting[:] = [name for name in deployments if not _rolled_out(found[name])]
+                if not waiting:
+                    return
+
+    @asynccontextmanager
+    async def _explained(self, what: Callable[[], str], of: Collection[str]) -> AsyncIterator[None]:
+        """Raises CompareError where the block takes longer than `patience`: `what`, and why Deployments' pods wait."""
         try:
             async with asyncio.timeout(self.patience):
-                return await self.backends.count(replicas)
+                yield
         except TimeoutError:
             found = (await self.api.get(self.path("pods")))["items"]
-            reason = await pods.reasons(self.api, self.name, found)
-            ready = len(self.backends.now)
-            raise CompareError(f"{ready} of {replicas} pods ready after {self.patience:g} s: {reason}") from None
+            theirs = [pod for pod in found if pod["metadata"]["name"].rsplit("-", 2)[0] in of]
+            reason = await pods.reasons(self.api, self.name, theirs)
+            raise CompareError(f"{what()} after {self.patience:g} s: {reason}") from None
 
     async def scale(self, replicas: int, deployment: str = SERVER) -> None:
         path = self.path("deployments", deployment, "apps")
@@ -159,11 +177,7 @@ class Namespace:
         annotations = {"kubectl.kubernetes.io/restartedAt": now}
         template = {"metadata": {"annotations": annotations}}
         await self.api.request("PATCH", path, {"spec": {"template": template}}, MERGE)
-        async with within(self.patience, "the rolling restart"):
-            selector = f"metadata.name={SERVER}"
-            async for found in self.api.watch(self.path("deployments", group="apps"), fieldSelector=selector):
-                if _rolled_out(found[SERVER]):
-                    return
+        await self.rolled_out(SERVER)
 
     async def gone(self, left: int) -> None:
         """Wait until only so many server pods are left, those that end included."""
@@ -185,7 +199,6 @@ def _objects(text: str, where: str) -> list[Object]:
 
 
 def _rolled_out(deployment: Object) -> bool:
-    """As `kubectl rollout status` has it."""
     status, replicas = deployment["status"], deployment["spec"]["replicas"]
     return bool(
         status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]

@@ -25,11 +25,11 @@ def hopeless(pods: Iterable[Object]) -> str:
 
 
 async def reasons(api: Api, namespace: str, pods: Iterable[Object]) -> str:
-    """What keeps pods from being Ready: the last warning about each, or the state it is in."""
+    """What keeps pods from being Ready: the last warning about each, or the state it is in; those that aren't first."""
     events = (await api.get(f"/api/v1/namespaces/{namespace}/events"))["items"]
     warnings = [event for event in events if event["type"] == "Warning"]
     found = {}
-    for pod in pods:
+    for pod in sorted(pods, key=_ready):
         name = pod["metadata"]["name"]
         about = [w for w in warnings if w["involvedObject"].get("name") == name]
         latest = max(about, key=lambda w: w.get("lastTimestamp") or w["metadata"]["creationTimestamp"], default=None)

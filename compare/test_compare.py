@@ -11,7 +11,7 @@ import pytest
 from compare import measurement
 from compare.api import Api, Object
 from compare.conftest import Compare, state
-from compare.errors import ClusterError
+from compare.errors import ClusterError, CompareError
 from compare.namespace import LABELS, Namespace
 from compare.run import Run
 from compare.strategies import Demo, demos
@@ -170,6 +170,29 @@ async def test_pods_that_never_get_ready_are_given_up_with_what_the_cluster_says
     said = text(run)
     assert "mine: 0 of 3 pods ready after 8 s: greeter-server-" in said
     assert "Unhealthy: Startup probe failed" in said
+
+
+async def test_before_another_deployment_is_rolled_out_there_is_no_client_and_it_is_said_why(
+    api: Api, own: Path, balancer: Path
+) -> None:
+    change(balancer, "--address=0.0.0.0:8000", "--address=0.0.0.0:8001")
+    namespace = Namespace(api, Demo("mine", own / "mine" / "manifests", {"spread": {"replicas": 3}}), patience=8)
+    try:
+        await namespace.create()
+        async with namespace.watched():
+            with pytest.raises(CompareError) as caught:
+                await namespace.apply()
+        created = await found(api, namespace.path("deployments", group="apps"))
+    finally:
+        await namespace.delete()
+    assert created == ["greeter-balancer", "greeter-server"]
+    assert str(caught.value).startswith("greeter-balancer: not rolled out after 8 s: greeter-balancer-")
+    assert "Unhealthy: Startup probe failed" in str(caught.value)
+
+
+def change(file: Path, old: str, new: str) -> None:
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
 
 
 async def test_an_object_that_the_cluster_refuses_is_said_in_its_words(compare: Compare, own: Path) -> None:
