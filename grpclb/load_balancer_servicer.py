@@ -67,10 +67,13 @@ class LoadBalancerServicer:
         try:
             if not self._stopping:
                 await asyncio.wait((pushing, reading), return_when=asyncio.FIRST_COMPLETED)
+                if reading.done() and (problem := reading.result()):
+                    await _refuse(context, problem)
+                await asyncio.wait(
+                    (pushing,)
+                )  # one that has said all it had to say, as grpcurl does, goes on listening
             if self._stopping:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "this balancer is about to end; ask another")
-            if reading.done() and (problem := reading.result()):
-                await _refuse(context, problem)
         finally:
             self._pushing.discard(pushing)
             lists.leave(client)
@@ -113,7 +116,7 @@ class LoadBalancerServicer:
             await edition.superseded.wait()
 
     async def _read(self, client: Client, context: "Context") -> str:
-        """Take in reports until the client ends the stream; what is wrong where it breaks the protocol."""
+        """Take in reports until the client has no more of them; what is wrong where it breaks the protocol."""
         while (request := await context.read()) is not grpc.aio.EOF:
             assert isinstance(request, LoadBalanceRequest)
             if request.WhichOneof("load_balance_request_type") != "client_stats":
