@@ -13,7 +13,7 @@ import greeter_client
 SERVICE_CONFIG: dict[str, list[object]] = {"loadBalancingConfig": [{"grpclb": {"childPolicy": [{"round_robin": {}}]}}]}
 
 
-def open_channel(target: str, fallback_timeout_ms: int = 1000) -> grpc.Channel:
+def open_channel(target: str, fallback_timeout_ms: int = 1000, stream_timeout_ms: int = 30_000) -> grpc.Channel:
     return grpc.insecure_channel(
         target,
         options=[
@@ -22,7 +22,7 @@ def open_channel(target: str, fallback_timeout_ms: int = 1000) -> grpc.Channel:
             ("grpc.grpclb_fallback_timeout_ms", fallback_timeout_ms),  # gRPC's default: 10000
             # Begin the balancer's stream anew so often, and ask DNS for it. By default that is never: a client whose
             # balancer is gone, while DNS still has its address in a cache, waits at that address for ever.
-            ("grpc.grpclb_call_timeout_ms", 30_000),
+            ("grpc.grpclb_call_timeout_ms", stream_timeout_ms),
             ("grpc.dns_min_time_between_resolutions_ms", 1000),  # gRPC's default: 30000
         ],
     )
@@ -30,15 +30,16 @@ def open_channel(target: str, fallback_timeout_ms: int = 1000) -> grpc.Channel:
 
 def main() -> int:
     parser = greeter_client.parser(__doc__)
-    parser.add_argument(
-        "--fallback-timeout",
-        type=greeter_client.milliseconds,
-        default="1s",
-        metavar="TIME",
-        help="without a balancer's list for so long, use the addresses in DNS (default %(default)s)",
-    )
+    for flag, default, what in (
+        ("--fallback-timeout", "1s", "without a balancer's list for so long, use the addresses in DNS"),
+        ("--stream-timeout", "30s", "begin the balancer's stream anew so often"),
+    ):
+        parser.add_argument(
+            flag, type=greeter_client.milliseconds, default=default, metavar="TIME", help=f"{what} (default {default})"
+        )
     flags = parser.parse_args()
-    return greeter_client.run(open_channel(flags.target, flags.fallback_timeout), flags, policy="grpclb")
+    channel = open_channel(flags.target, flags.fallback_timeout, flags.stream_timeout)
+    return greeter_client.run(channel, flags, policy="grpclb")
 
 
 if __name__ == "__main__":

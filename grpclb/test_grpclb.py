@@ -128,7 +128,7 @@ def test_calls_go_on_to_the_last_list_when_the_balancer_is_gone_and_a_new_one_is
 
 def test_a_balancer_whose_address_dns_keeps_too_long_is_given_up() -> None:
     """Its stream has an end (grpc.grpclb_call_timeout_ms), after which DNS is asked: else it is waited for for ever."""
-    with balanced(3, known=2) as running, open_channel(running.target) as channel:
+    with balanced(3, known=2) as running, open_channel(running.target, stream_timeout_ms=3000) as channel:
         connect(channel, 2)
         running.balancer.end()  # DNS still names it
         outcomes(channel, 10)
