@@ -391,6 +391,13 @@ REPRODUCED: dict[str, Callable[[Servers], str]] = {
     "Method not found!": lambda servers: failure(servers.plaintext, method="SayGoodbye"),
 }
 ON_A_CLUSTER_ONLY = {"No route to host"}  # the address of a pod that is gone
+# Of a strategy's own tests, which look for them on the page, too.
+OF_GRPCLB = {
+    "entering fallback mode",
+    "grpclb in fallback mode without any fallback addresses",
+    "no supported policies found in config",
+    "all SubConns are in TransientFailure",
+}
 
 
 def test_every_message_of_the_table_is_reproduced_here() -> None:
@@ -398,7 +405,8 @@ def test_every_message_of_the_table_is_reproduced_here() -> None:
     messages = {
         message for row in rows for message in re.findall(r"`([^`]+)`", row.split("|")[1] if "|" in row else "")
     }
-    assert messages - ON_A_CLUSTER_ONLY == set(REPRODUCED)
+    assert messages - ON_A_CLUSTER_ONLY - OF_GRPCLB == set(REPRODUCED)
+    assert messages >= OF_GRPCLB
 
 
 SLOW = {"Timeout while contacting DNS servers"}  # 13 s: c-ares' own patience
