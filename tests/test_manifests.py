@@ -14,6 +14,7 @@ from greeter_server.settings import Settings
 Object = dict[str, Any]
 IMAGES = {"greeter:dev", "envoyproxy/envoy:v1.40.0"}
 COMPONENTS = {"server", "client", "balancer", "control-plane"}
+PROBED = COMPONENTS - {"client"}  # containers of these names serve gRPC
 DEMOS = pytest.mark.parametrize("demo", demos(), ids=lambda demo: demo.name)
 
 
@@ -80,7 +81,7 @@ def test_servers_are_probed_by_grpc_and_their_ports_are_named(demo: Any) -> None
     for workload in workloads(demo.manifests):
         for container in containers(workload):
             assert all(port["name"] for port in container.get("ports", ()))
-            if container["name"] == "server":
+            if container["name"] in PROBED:
                 assert all("grpc" in container[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness"))
 
 
@@ -99,18 +100,60 @@ def test_a_server_has_the_time_to_end_that_its_pre_stop_drain_and_grace_need_and
 
 @DEMOS
 def test_services_name_their_ports_and_a_headless_one_has_the_port_of_the_pods(demo: Any) -> None:
-    ports = {
-        p["name"]: p["containerPort"]
-        for w in workloads(demo.manifests)
-        for c in containers(w)
-        for p in c.get("ports", ())
-    }
     for service in (obj for obj in objects(demo.manifests) if obj["kind"] == "Service"):
-        for port in service["spec"]["ports"]:
-            assert port["name"]
-            if service["spec"].get("clusterIP") == "None":
-                target = port.get("targetPort", port["port"])
-                assert port["port"] == ports.get(target, target), "clients of a headless Service dial the pods' port"
+        assert all(port["name"] for port in service["spec"]["ports"])
+        if service["spec"].get("clusterIP") == "None":
+            assert not misdirected(service, workloads(demo.manifests))
+
+
+def misdirected(service: Object, workloads: list[Object]) -> list[str]:
+    """The ports of a headless Service that its clients, who dial the pods' own, would dial in vain.
+
+    Of several workloads that it selects, one at least must have the port; and whoever has it, at that number.
+    """
+    selector, wrong = service["spec"]["selector"], []
+    selected = [w for w in workloads if selector.items() <= w["spec"]["template"]["metadata"]["labels"].items()]
+    for port in service["spec"]["ports"]:
+        target = port.get("targetPort", port["port"])
+        numbers = {ports(workload).get(target, target) for workload in selected} - {str(target)}
+        if numbers != {port["port"]}:
+            wrong.append(f"{port['name']} is {port['port']}, of its pods {sorted(numbers) or 'none'}")
+    return wrong
+
+
+def ports(workload: Object) -> dict[str, int]:
+    return {port["name"]: port["containerPort"] for c in containers(workload) for port in c.get("ports", ())}
+
+
+@pytest.mark.parametrize(
+    ("server", "balancer", "expected"),
+    [
+        ({"grpc": 8000, "metrics": 9090}, {"grpclb": 9000, "metrics": 9091}, []),
+        ({"grpc": 8000, "grpclb": 9000}, {"grpclb": 9000}, []),
+        ({"grpc": 8001}, {"grpclb": 9000}, ["grpc is 8000, of its pods [8001]"]),
+        ({"grpc": 8000, "grpclb": 9001}, {"grpclb": 9000}, ["grpclb is 9000, of its pods [9000, 9001]"]),
+        ({"grpc": 8000}, {}, ["grpclb is 9000, of its pods none"]),
+    ],
+)
+def test_each_port_of_a_headless_service_is_sought_among_the_workloads_that_it_selects(
+    server: dict[str, int], balancer: dict[str, int], expected: list[str]
+) -> None:
+    def workload(app: str, ports: dict[str, int]) -> Object:
+        named = [{"name": name, "containerPort": number} for name, number in ports.items()]
+        template = {"metadata": {"labels": {"app": app, "tier": "back"}}, "spec": {"containers": [{"ports": named}]}}
+        return {"spec": {"template": template}}
+
+    named = [
+        {"name": "grpc", "port": 8000, "targetPort": "grpc"},
+        {"name": "grpclb", "port": 9000, "targetPort": "grpclb"},
+    ]
+    service = {"spec": {"selector": {"tier": "back"}, "ports": named}}
+    both = [workload("server", server), workload("balancer", balancer)]
+    assert misdirected(service, both) == expected
+    by_number = {"spec": {"selector": {"app": "server"}, "ports": [{"name": "grpc", "port": 8000}]}}
+    assert misdirected(by_number, both) == []
+    by_number["spec"]["ports"] = [{"name": "grpc", "port": 80, "targetPort": 8000}]
+    assert misdirected(by_number, both) == ["grpc is 80, of its pods [8000]"]
 
 
 @DEMOS
