@@ -1,4 +1,7 @@
-"""The tutorials are tests: a fresh lab or KUBECONFIG's cluster, the real kubectl, every block (tests/tutorial.py)."""
+"""What tests of all directories use; and the tutorials, which are tests themselves.
+
+A tutorial gets a fresh lab or KUBECONFIG's cluster and the real kubectl, and runs every block (tests/tutorial.py).
+"""
 
 import os
 import re
@@ -9,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from compare.strategies import ROOT, strategies
+from compare.strategies import ROOT, demos, strategies
+from k8s import cluster
 from tests.processes import process
 from tests.tutorial import tutorials
 
@@ -23,13 +27,36 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A block may wait for a rollout."""
+    """Mark tests by what they use: a cluster, or a tutorial's blocks, which may wait for a rollout."""
     for item in items:
+        if "cluster_config" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.cluster)
         if item.path.name == "README.md":
             item.add_marker(pytest.mark.tutorial)
             item.add_marker(pytest.mark.timeout(300))
         if item.path.parent == HPA and not os.environ.get("KUBECONFIG"):
             item.add_marker(pytest.mark.skip("KUBECONFIG names no cluster"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes a `demo` is run with each."""
+    if "demo" in metafunc.fixturenames:
+        metafunc.parametrize("demo", demos(), ids=lambda demo: demo.name)
+
+
+@pytest.fixture
+def cluster_config() -> str:
+    """KUBECONFIG. Said aloud: a test run must not pick up whatever cluster ~/.kube/config happens to name."""
+    if not (given := os.environ.get("KUBECONFIG")):
+        pytest.skip("KUBECONFIG names no cluster; try: python -m lab run -- pytest -m cluster")
+    return given
+
+
+@pytest.fixture
+def namespace(cluster_config: str) -> Iterator[cluster.Namespace]:
+    """A namespace of the test's own, on the cluster that KUBECONFIG names."""
+    with cluster.namespace() as namespace:
+        yield namespace
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ def _millicores(text: str) -> int:
 
 
 @pytest.fixture
-def runs() -> Iterator[list[Run]]:
+def runs(cluster_config: str) -> Iterator[list[Run]]:
     """Both, applied and under load."""
     if "cpu" not in kubectl("top", "nodes", ok=(0, 1)).stdout.lower():
         pytest.skip("this cluster has no metrics: kubectl top nodes says nothing; install metrics-server")

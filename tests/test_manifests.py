@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
-from compare.strategies import ROOT, demos
+from compare.strategies import ROOT, Demo
 from greeter_server.settings import Settings
 
 Object = dict[str, Any]
 IMAGES = {"greeter:dev", "envoyproxy/envoy:v1.40.0"}
 COMPONENTS = {"server", "client", "balancer", "control-plane"}
 PROBED = COMPONENTS - {"client"}  # containers of these names serve gRPC
-DEMOS = pytest.mark.parametrize("demo", demos(), ids=lambda demo: demo.name)
 
 
 def objects(manifests: Path) -> list[Object]:
@@ -34,15 +33,13 @@ def containers(workload: Object) -> Iterator[Object]:
     yield from spec["containers"]
 
 
-@DEMOS
-def test_a_demo_has_a_server_and_a_client_whose_container_is_named_client(demo: Any) -> None:
+def test_a_demo_has_a_server_and_a_client_whose_container_is_named_client(demo: Demo) -> None:
     names = {workload["metadata"]["name"]: workload for workload in workloads(demo.manifests)}
     assert {"greeter-server", "greeter-client"} <= names.keys()
     assert "client" in [container["name"] for container in containers(names["greeter-client"])]
 
 
-@DEMOS
-def test_objects_apply_anywhere_and_are_labelled(demo: Any) -> None:
+def test_objects_apply_anywhere_and_are_labelled(demo: Demo) -> None:
     for obj in objects(demo.manifests):
         meta = obj["metadata"]
         assert "namespace" not in meta, f"{obj['kind']} {meta['name']} could not be applied elsewhere"
@@ -51,15 +48,13 @@ def test_objects_apply_anywhere_and_are_labelled(demo: Any) -> None:
         assert meta["labels"]["app.kubernetes.io/part-of"] == demo.name.partition("/")[0]
 
 
-@DEMOS
-def test_selectors_use_the_labels_that_never_change(demo: Any) -> None:
+def test_selectors_use_the_labels_that_never_change(demo: Demo) -> None:
     for workload in workloads(demo.manifests):
         if selector := workload["spec"].get("selector"):
             assert selector["matchLabels"].keys() == {"app.kubernetes.io/name", "app.kubernetes.io/component"}
 
 
-@DEMOS
-def test_containers_are_pinned_limited_and_restricted(demo: Any) -> None:
+def test_containers_are_pinned_limited_and_restricted(demo: Demo) -> None:
     for workload in workloads(demo.manifests):
         pod = workload["spec"]["template"]["spec"]
         assert pod["securityContext"]["runAsNonRoot"] is True
@@ -76,8 +71,7 @@ def test_containers_are_pinned_limited_and_restricted(demo: Any) -> None:
             }
 
 
-@DEMOS
-def test_servers_are_probed_by_grpc_and_their_ports_are_named(demo: Any) -> None:
+def test_servers_are_probed_by_grpc_and_their_ports_are_named(demo: Demo) -> None:
     for workload in workloads(demo.manifests):
         for container in containers(workload):
             assert all(port["name"] for port in container.get("ports", ()))
@@ -85,9 +79,8 @@ def test_servers_are_probed_by_grpc_and_their_ports_are_named(demo: Any) -> None
                 assert all("grpc" in container[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness"))
 
 
-@DEMOS
 def test_a_server_has_the_time_to_end_that_its_pre_stop_drain_and_grace_need_and_one_that_hangs_has_not(
-    demo: Any,
+    demo: Demo,
 ) -> None:
     for workload in workloads(demo.manifests):
         pod = workload["spec"]["template"]["spec"]
@@ -98,8 +91,7 @@ def test_a_server_has_the_time_to_end_that_its_pre_stop_drain_and_grace_need_and
                 assert container["livenessProbe"]["terminationGracePeriodSeconds"] <= 10
 
 
-@DEMOS
-def test_services_name_their_ports_and_a_headless_one_has_the_port_of_the_pods(demo: Any) -> None:
+def test_services_name_their_ports_and_a_headless_one_has_the_port_of_the_pods(demo: Demo) -> None:
     for service in (obj for obj in objects(demo.manifests) if obj["kind"] == "Service"):
         assert all(port["name"] for port in service["spec"]["ports"])
         if service["spec"].get("clusterIP") == "None":
@@ -156,8 +148,7 @@ def test_each_port_of_a_headless_service_is_sought_among_the_workloads_that_it_s
     assert misdirected(by_number, both) == ["grpc is 80, of its pods [8000]"]
 
 
-@DEMOS
-def test_modules_that_manifests_run_exist_and_addresses_stand_in_args_or_env(demo: Any) -> None:
+def test_modules_that_manifests_run_exist_and_addresses_stand_in_args_or_env(demo: Demo) -> None:
     for workload in workloads(demo.manifests):
         for container in containers(workload):
             if container["image"] != "greeter:dev":

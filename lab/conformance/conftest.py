@@ -1,6 +1,5 @@
 """A namespace of its own for each test, on the cluster that KUBECONFIG names."""
 
-import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,12 +14,9 @@ RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
 @pytest.fixture
-def config() -> SingleConfig:
-    # Said aloud: a test run must not pick up whatever cluster ~/.kube/config happens to name.
-    if not os.environ.get("KUBECONFIG"):
-        pytest.skip("KUBECONFIG names no cluster; try: python -m lab run -- pytest lab/conformance")
-    found = KubeConfig.from_file(os.environ["KUBECONFIG"]).get()
-    assert found, f"{os.environ['KUBECONFIG']} has no current context"
+def config(cluster_config: str) -> SingleConfig:
+    found = KubeConfig.from_file(cluster_config).get()
+    assert found, f"{cluster_config} has no current context"
     return found
 
 
