@@ -14,11 +14,22 @@ import pytest
 
 from compare.strategies import ROOT, demos, strategies
 from k8s import cluster
+from tests.environments import environments
 from tests.processes import process
 from tests.tutorial import tutorials
 
 collect = tutorials().pytest()
 HPA = ROOT / "k8s" / "hpa"  # of a cluster alone: the lab has no autoscaler
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--others", action="store_true", help="leave out directories that have a tox environment")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With --others, a directory that tox runs in an environment of its name."""
+    others = config.getoption("others") and collection_path.parent == ROOT
+    return True if others and collection_path.name in environments() else None
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

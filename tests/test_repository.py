@@ -1,13 +1,15 @@
 """The repository keeps the shape that its docs promise: found, not listed, so that nothing new goes unchecked."""
 
 import ast
-import configparser
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from compare.strategies import ROOT, demos, strategies
+from tests.environments import environments, untested
 
 STRATEGIES = pytest.mark.parametrize("strategy", strategies(), ids=lambda path: path.name)
 PAGES = [path for path in ROOT.rglob("*.md") if not re.search(r"/\.(tox|venv|git)/", str(path))]
@@ -19,12 +21,29 @@ def test_strategies_are_found() -> None:
 
 
 def test_tox_has_an_environment_for_each_strategy_and_for_nothing_that_is_none() -> None:
-    tox = configparser.ConfigParser()
-    tox.read(ROOT / "tox.ini")
-    environments = re.split(r"[,\s]+", tox["tox"]["env_list"].strip())
-    assert {name for name in environments if (ROOT / name).is_dir()} - {"lab", "compare"} == {
+    assert {name for name in environments() if (ROOT / name).is_dir()} - {"lab", "compare"} == {
         path.name for path in strategies()
     }
+
+
+def test_every_directory_with_tests_is_run_by_an_environment() -> None:
+    assert not untested(environments(), directories_with_tests())
+
+
+def test_a_directory_whose_tests_no_environment_runs_is_named() -> None:
+    lab = ["pytest --ignore=lab/conformance lab", "python -m lab run -- pytest lab/conformance"]
+    directories = [Path("lab"), Path("lab/conformance"), Path("lint"), Path("shared")]
+    tox = {"lint": ["ruff check"], "base": ["pytest -n 4 --others"], "lab": lab}
+    assert untested(tox, directories) == [Path("lint")]  # its name is an environment's that runs no tests
+    assert untested(tox | {"lab": lab[:1]}, directories[:2]) == [Path("lab/conformance")]
+    assert untested(tox | {"base": ["pytest -n 4 tests"]}, directories) == [Path("lint"), Path("shared")]
+
+
+def test_the_others_are_the_directories_without_an_environment_of_their_name() -> None:
+    command = [sys.executable, "-m", "pytest", "--others", "--collect-only", "-q"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    collected = set(re.findall(r"^(\w+)/.*::", done.stdout, re.MULTILINE))
+    assert collected == {path.parts[0] for path in directories_with_tests()} - environments().keys(), done.stdout
 
 
 @STRATEGIES
@@ -70,6 +89,12 @@ def test_versions_are_pinned_and_name_no_host() -> None:
     assert "://" not in constraints
     pins = {line.partition("==")[0].lower() for line in constraints.splitlines() if "==" in line}
     assert {"grpcio", "protobuf", "pytest", "tox", "uv"} <= pins
+
+
+def directories_with_tests() -> list[Path]:
+    """Relative to the root; where pytest looks, too."""
+    found = {path.parent.relative_to(ROOT) for path in ROOT.glob("[!.]*/**/test_*.py")}
+    return sorted(path for path in found if path.parts[0] != "build")
 
 
 def readme() -> str:
