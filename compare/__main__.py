@@ -16,14 +16,13 @@ from typing import Any, NoReturn
 from lightkube import ApiError
 from rich.console import Console
 
-from compare import cluster, report, table, words
+from compare import cluster, drills, report, table, words
 from compare.api import connect
 from compare.errors import CompareError
 from compare.progress import progress
 from compare.row import Row
 from compare.run import Run
 from compare.strategies import Demo, chosen
-from compare.trial import DRILLS
 from greeter_client.flags import seconds
 
 MISSED, FAILED = 1, 2  # exit codes
@@ -41,13 +40,19 @@ def main() -> int:
     flags = Parser(prog="python -m compare", description=__doc__)
     add = flags.add_argument
     add("strategies", nargs="*", metavar="STRATEGY[/VARIANT]", help="client_roundrobin say (default: all)")
-    add("--drills", action="store_true", help="also scale in and restart under calls; takes minutes")
+    add(
+        "--drills",
+        action="store_true",
+        help="also take things away under calls, as each strategy has it; takes minutes",
+    )
     add("--timeout", type=seconds, default="180s", metavar="TIME", help="of each wait for the cluster (default 180s)")
     add("--json", type=_file, metavar="FILE", help="write every figure there")
     add("--html", type=_file, metavar="FILE", help="write a page with plots there")
     arguments = flags.parse_args()
     try:
         demos = chosen(arguments.strategies)
+        for demo in demos:
+            drills.check(demo)
         measured = asyncio.run(_until_told_to_stop(demos, arguments))
         return measured if isinstance(measured, int) else _show(*measured, arguments)
     except KeyboardInterrupt:  # while it shows them
@@ -86,7 +91,7 @@ async def _compare(demos: Sequence[Demo], arguments: argparse.Namespace) -> Meas
     async with connect() as api:
         dns = await cluster.dns_cache(api)
         about = await cluster.describe(api, dns)
-        with progress(demos, stages=3 + (len(DRILLS) if arguments.drills else 0)) as say:
+        with progress(demos, drills=arguments.drills) as say:
             run = Run(api, demos, dns_cache=dns.seconds, patience=arguments.timeout, say=say)
             return await run(drills=arguments.drills), about
 

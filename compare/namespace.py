@@ -7,17 +7,17 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 
-import yaml
 from lightkube import ApiError
 
 from compare import edge, pods, program
 from compare.api import MERGE, Api, Object
 from compare.endpoints import Backend, Backends
 from compare.errors import ClusterError, CompareError
-from compare.strategies import Demo
+from compare.strategies import Demo, parsed
 from compare.waiting import alongside, within
 
 SERVER, CLIENT = "greeter-server", "greeter-client"
+COMPONENT = "app.kubernetes.io/component"  # the label that says which part of a demo an object is of
 DELETION = 120.0  # seconds that a namespace may take to go
 LABELS = {
     "app.kubernetes.io/managed-by": "compare",
@@ -81,7 +81,7 @@ class Namespace:
         The client comes last: one that asked DNS before would leave its "no such name" in the cluster's cache. Its pod
         template is what measures; it isn't to call by itself meanwhile.
         """
-        objects = [*await self._prepared(), *self._manifests()]
+        objects = [*await self._prepared(), *self.demo.objects()]
         client = [obj for obj in objects if (obj["kind"], obj["metadata"]["name"]) == ("Deployment", CLIENT)]
         for obj in [obj for obj in objects if obj not in client]:
             await self.api.create(self.name, obj)
@@ -97,10 +97,6 @@ class Namespace:
             await self.api.create(self.name, obj)
             await self.scale(0, CLIENT)
 
-    def _manifests(self) -> list[Object]:
-        files = sorted(self.demo.manifests.glob("*.yaml"))
-        return [obj for file in files for obj in _objects(file.read_text(), f"{self.demo.name}: {file.name}")]
-
     async def _prepared(self) -> list[Object]:
         """What the strategy's executable `prepare`, where it has one, prints for this namespace and variant."""
         strategy, _, variant = self.demo.name.partition("/")
@@ -108,7 +104,7 @@ class Namespace:
         if not prepare or not os.access(prepare, os.X_OK):
             return []
         what = f"{strategy}/prepare"
-        return _objects(await program.output(what, [os.fspath(prepare), self.name, variant], self.patience), what)
+        return parsed(await program.output(what, [os.fspath(prepare), self.name, variant], self.patience), what)
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
@@ -170,6 +166,12 @@ class Namespace:
         path = self.path("deployments", deployment, "apps")
         await self.api.request("PATCH", f"{path}/scale", {"spec": {"replicas": replicas}}, MERGE)
 
+    async def replicas(self, component: str) -> dict[str, int]:
+        """How many each Deployment of a component is to have."""
+        path = self.path("deployments", group="apps")
+        found = (await self.api.get(path, labelSelector=f"{COMPONENT}={component}"))["items"]
+        return {obj["metadata"]["name"]: obj["spec"]["replicas"] for obj in found}
+
     async def restart(self) -> None:
         """Replace every server as `kubectl rollout restart` does; return when that is done."""
         path = self.path("deployments", SERVER, "apps")
@@ -179,23 +181,12 @@ class Namespace:
         await self.api.request("PATCH", path, {"spec": {"template": template}}, MERGE)
         await self.rolled_out(SERVER)
 
-    async def gone(self, left: int) -> None:
-        """Wait until only so many server pods are left, those that end included."""
+    async def gone(self, left: int, component: str = "server") -> None:
+        """Wait until only so many pods of a component are left, those that end included."""
         async with within(self.patience, "the end of the old pods"):
-            async for found in self.api.watch(self.path("pods"), labelSelector="app.kubernetes.io/component=server"):
+            async for found in self.api.watch(self.path("pods"), labelSelector=f"{COMPONENT}={component}"):
                 if len(found) == left:
                     return
-
-
-def _objects(text: str, where: str) -> list[Object]:
-    try:
-        objects = [obj for obj in yaml.safe_load_all(text) if obj]
-        if all(obj["kind"] and obj["apiVersion"] and obj["metadata"]["name"] for obj in objects):
-            return objects
-        reason = "kind, apiVersion or name is empty"
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())
-    raise CompareError(f"{where} is no YAML of Kubernetes objects: {reason}")
 
 
 def _rolled_out(deployment: Object) -> bool:

@@ -11,8 +11,8 @@ from compare.strategies import Demo
 
 
 @contextmanager
-def progress(demos: Sequence[Demo], stages: int) -> Iterator[Say]:
-    """Show it for the length of the block; `stages` is how many each strategy has."""
+def progress(demos: Sequence[Demo], *, drills: bool) -> Iterator[Say]:
+    """Show it for the length of the block."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -21,7 +21,8 @@ def progress(demos: Sequence[Demo], stages: int) -> Iterator[Say]:
         TextColumn("{task.fields[what]}"),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks = {demo.name: bars.add_task(demo.name, total=stages, what="") for demo in demos}
+        stages = {demo.name: 3 + (len(demo.expectations["drills"]) if drills else 0) for demo in demos}
+        tasks = {name: bars.add_task(name, total=total, what="") for name, total in stages.items()}
 
         def say(name: str, what: str) -> None:
             bars.update(tasks[name], advance=0 if what else 1, what=what)

@@ -6,6 +6,12 @@ from typing import Any
 from compare.strategies import Demo
 
 
+def last_first_call(figures: dict[str, Any]) -> float | None:
+    """Seconds until the last of the new pods got its first call; None where one got none."""
+    after = figures["first_call_after_s"]
+    return None if len(after) < len(figures["ready"]) else float(max(after.values()))
+
+
 @dataclass
 class Row:
     """`spread`, `scale_out` and the drills are what compare.trial gives; absent where they were not reached."""
@@ -48,9 +54,7 @@ class Row:
     @property
     def soon(self) -> float | None:
         """Seconds until the last of the new pods got its first call; None where one got none."""
-        if not self.scale_out or len(self.scale_out["first_call_after_s"]) < len(self.scale_out["ready"]):
-            return None
-        return float(max(self.scale_out["first_call_after_s"].values()))
+        return last_first_call(self.scale_out) if self.scale_out else None
 
     def json(self) -> dict[str, Any]:
         return {

@@ -7,7 +7,7 @@ from functools import partial
 
 from lightkube import ApiError
 
-from compare import trial, verdict
+from compare import trial, verdict, words
 from compare.api import Api
 from compare.errors import ClusterError, CompareError
 from compare.namespace import Namespace
@@ -44,17 +44,20 @@ class Run:
             for subject in self._subjects:
                 await self._stage(subject, "answers one channel", self._spread)
             await self._together("is scaled out under calls", self._scale_out)
-            for drill in trial.DRILLS if drills else ():
-                await self._together(drill.replace("_", " "), partial(self._drill, drill))
+            made = [name for subject in self._subjects for name in subject.row.demo.expectations["drills"]]
+            for drill in dict.fromkeys(made) if drills else ():
+                await self._together(words.drill(drill), partial(self._drill, drill), drill)
         finally:
             await self._delete()
         return [subject.row for subject in self._subjects]
 
-    async def _together(self, what: str, step: Callable[[Subject], Awaitable[None]]) -> None:
+    async def _together(self, what: str, step: Callable[[Subject], Awaitable[None]], drill: str = "") -> None:
+        """All strategies at once, or those that have this drill."""
         try:
             async with asyncio.TaskGroup() as group:
                 for subject in self._subjects:
-                    group.create_task(self._stage(subject, what, step))
+                    if not drill or drill in subject.row.demo.expectations["drills"]:
+                        group.create_task(self._stage(subject, what, step))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
 
@@ -89,7 +92,7 @@ class Run:
 
     async def _drill(self, name: str, subject: Subject) -> None:
         async with subject.namespace.watched():
-            subject.row.drills[name] = await trial.drill(subject.namespace, name)
+            subject.row.drills[name] = await trial.drill(subject.namespace, name, self._dns_cache)
         subject.row.missed += verdict.drill(subject.row.demo, name, subject.row.drills[name])
 
     async def _delete(self) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from compare.errors import CompareError
 
 PARTS = ("order", "picks", "spread", "scale_out", "drills")  # of expectations.toml
@@ -19,6 +21,11 @@ class Demo:
     name: str  # client_roundrobin, or ingress/grpc
     manifests: Path
     expectations: dict[str, Any]
+
+    def objects(self) -> list[dict[str, Any]]:
+        """What its manifests hold. Raises CompareError for one that is no manifest."""
+        files = sorted(self.manifests.glob("*.yaml"))
+        return [obj for file in files for obj in parsed(file.read_text(), f"{self.name}: {file.name}")]
 
 
 def strategies() -> list[Path]:
@@ -60,3 +67,15 @@ def chosen(names: Sequence[str]) -> list[Demo]:
             known = ", ".join(demo.name for demo in everything)
             raise CompareError(f"there is no strategy '{name}'; there are {known}")
     return [demo for demo in everything if not names or {demo.name, demo.name.partition("/")[0]} & set(names)]
+
+
+def parsed(text: str, where: str) -> list[dict[str, Any]]:
+    """The Kubernetes objects of a YAML text. Raises CompareError, which says where that is."""
+    try:
+        objects = [obj for obj in yaml.safe_load_all(text) if obj]
+        if all(obj["kind"] and obj["apiVersion"] and obj["metadata"]["name"] for obj in objects):
+            return objects
+        reason = "kind, apiVersion or name is empty"
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())
+    raise CompareError(f"{where} is no YAML of Kubernetes objects: {reason}")

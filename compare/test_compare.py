@@ -69,6 +69,41 @@ async def test_a_strategy_that_does_not_keep_its_promise_is_named_and_fails_the_
     assert any("✗" in line for line in run.lines)
 
 
+async def test_a_drill_takes_a_component_away_and_brings_it_back_and_what_it_breaks_is_named(
+    api: Api, compare: Compare, own: Path, balancer: Path, tmp_path: Path
+) -> None:
+    drill = '{do = "away", component = "balancer", away = "1s", failed_attempts = 0, new_pods_within = "1s"}'
+    change(own / "mine" / "expectations.toml", 'scale_in = {do = "scale_in"}\n', f"balancer_away = {drill}\n")
+    change(own / "mine" / "expectations.toml", 'rolling_restart = {do = "rolling_restart"}\n', "")
+    seen: list[int] = []
+
+    async def follow() -> None:
+        async for found in api.watch("/apis/apps/v1/deployments", fieldSelector="metadata.name=greeter-balancer"):
+            for deployment in found.values():
+                if (available := deployment["status"].get("availableReplicas", 0)) not in seen[-1:]:
+                    seen.append(available)
+
+    following = asyncio.create_task(follow())
+    figures = tmp_path / "figures.json"
+    with compare("--drills", f"--json={figures}", root=own) as run:
+        assert await asyncio.to_thread(run.end, 180) == 1, run.lines
+    following.cancel()
+    assert [seen[seen.index(2) :][n] for n in (0, -1)] == [2, 2]
+    assert 0 in seen[seen.index(2) :]
+    [row] = json.loads(figures.read_text())["rows"]
+    assert row["error"] == ""
+    made = row["drills"]["balancer_away"]
+    assert made["back"] > made["gone"] + 1
+    assert made["first_call_after_s"] == {}
+    assert sorted(row["missed"]) == sorted(
+        f"balancer away: new pod {pod} got no call in the 6 s after the balancer was back and it was ready, "
+        "expected within 1 s"
+        for pod in made["ready"]
+    )
+    assert len(row["missed"]) == 2
+    assert "mine: balancer away: new pod" in text(run)
+
+
 async def test_what_prepare_prints_is_created_before_the_manifests(api: Api, compare: Compare, own: Path) -> None:
     config = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "prepared"}, "data": {"for": "%s"}}'
     write_prepare(own, f"echo prepared >&2; printf '{config}' \"$1\"")

@@ -156,6 +156,45 @@ def test_drills_have_a_table_of_their_own() -> None:
     assert "failed, scale in" in report.page([row(drills=drills)], ABOUT)
 
 
+def test_a_drill_that_one_strategy_alone_has_is_shown_with_its_new_pods() -> None:
+    client = {"client": {"failed_attempts": 0, "attempts": 3155}}
+    both = {"scale_in": client, "rolling_restart": client}
+    away = client | {"ready": {"d": 1.0, "e": 1.0}, "first_call_after_s": {"d": 0.44, "e": -2.0}}
+    never = away | {"first_call_after_s": {"d": 0.4}}
+    rows = [
+        row(drills=both),
+        row("grpclb", drills=both | {"balancers_away": away}),
+        row("xds", drills=both | {"balancers_away": never}),
+    ]
+    text = printed(*rows)
+    table = text[text.index("failed attempts in a") :].splitlines()
+    assert table[0].split() == [
+        "failed",
+        "attempts",
+        "in",
+        "a",
+        "scale",
+        "in",
+        "rolling",
+        "restart",
+        "balancers",
+        "away",
+    ]
+    assert re.split("  +", table[2].strip()) == ["client_roundrobin", "0 of 3155", "0 of 3155", "–"]
+    assert re.split("  +", table[3].strip()) == ["grpclb", "0 of 3155", "0 of 3155", "0 of 3155"]
+    assert table[4].strip() == "(new pods: 0.4 s)"
+    assert table[6].strip() == "(new pods: never)"
+    assert max(map(len, text.splitlines())) <= 80
+    assert "was ready and that was back." in " ".join(text.split())
+    assert "was ready and that was back." not in printed(row(drills=both))
+    page = report.page(rows, ABOUT)
+    assert re.findall(r'data-label="failed, balancers away">([^<]*)<', page) == [
+        "–",
+        "0 of 3155\n(new pods: 0.4 s)",
+        "0 of 3155\n(new pods: never)",
+    ]
+
+
 SHOWN = """
 import sys
 from compare import __main__ as command

@@ -12,7 +12,11 @@ from compare.strategies import Demo
 EXPECTED: dict[str, Any] = {
     "spread": {"calls": 300, "replicas": 3, "backends": 3, "tolerance": 1},
     "scale_out": {"replicas": 5, "within": "7s", "new_pods_share": 0.4, "tolerance": 0.02},
-    "drills": {"scale_in": 0},
+    "drills": {
+        "scale_in": {"do": "scale_in", "failed_attempts": 0},
+        "rolling_restart": {"do": "rolling_restart"},
+        "balancer_away": {"do": "away", "component": "balancer", "away": "20s", "new_pods_within": "2s"},
+    },
 }
 
 
@@ -102,6 +106,28 @@ def test_a_drill_that_misses() -> None:
 def test_a_drill_of_which_nothing_is_promised_can_not_be_missed() -> None:
     failed = {"attempts": 2000, "failed_attempts": 9, "failure_details": {}}
     assert verdict.drill(demo(), "rolling_restart", {"client": failed}) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "missed"),
+    [
+        ({"d": -3.0, "e": 2.0}, []),
+        ({"d": -3.0, "e": 2.1}, ["new pod e got its first call 2.1 s after"]),
+        ({"d": 1.0}, ["new pod e got no call in the 7 s after"]),
+        ({}, ["new pod d got no call in the 7 s after", "new pod e got no call in the 7 s after"]),
+    ],
+)
+def test_new_pods_that_are_called_too_late_after_the_return(first: dict[str, float], missed: list[str]) -> None:
+    client = {"attempts": 2000, "failed_attempts": 9, "failure_details": {}}  # of which nothing is promised
+    figures: dict[str, Any] = {
+        "ready": {"d": 100.0, "e": 100.0},
+        "first_call_after_s": first,
+        "within_s": 2.0,
+        "watched_s": 7.0,
+    }
+    figures["client"] = client
+    since = "the balancer was back and it was ready, expected within 2 s"
+    assert verdict.drill(demo(), "balancer_away", figures) == [f"balancer away: {what} {since}" for what in missed]
 
 
 def test_a_time_that_is_none_is_named_with_its_remedy() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Collection
 from typing import Any
 
 from compare.errors import CompareError
@@ -14,7 +15,6 @@ RATE = 100  # calls a second while something is done to the servers
 BEFORE = 2.0  # seconds of calls before more replicas come, to see what changes
 SETTLED = 5.0  # seconds, after new pods must have got their share, in which that share is counted
 ATTEMPTS = 2000  # that a drill makes at least: fewer would miss what is rare
-DRILLS = ("scale_in", "rolling_restart")
 
 
 def deadline(demo: Demo, dns_cache: float) -> float:
@@ -71,19 +71,53 @@ async def scale_out(namespace: Namespace, dns_cache: float) -> dict[str, Any]:
     }
 
 
-async def drill(namespace: Namespace, name: str) -> dict[str, Any]:
-    """Take servers away under calls: failed attempts, retries counted."""
+async def drill(namespace: Namespace, name: str, dns_cache: float) -> dict[str, Any]:
+    """Take something away under calls: failed attempts, retries counted; and what is seen of `away`, below."""
+    drill = namespace.demo.expectations["drills"][name]
     replicas = namespace.demo.expectations["spread"]["replicas"]
     await namespace.scale(replicas)
     await namespace.gone(replicas)
-    await namespace.ready(replicas)
+    old = await namespace.ready(replicas)
+    figures: dict[str, Any] = {}
     async with measuring(namespace, "--duration=1h", f"--rate={RATE}") as measurement:
         enough = time.time() + ATTEMPTS / RATE + 1
-        if name == "scale_in":
+        if drill["do"] == "scale_in":
             await namespace.scale(1)
-        else:
+            await namespace.gone(1)
+        elif drill["do"] == "rolling_restart":
             await namespace.restart()
-        await namespace.gone(1 if name == "scale_in" else replicas)
+            await namespace.gone(replicas)
+        else:
+            figures = await _away(namespace, drill, old, dns_cache)
         await asyncio.sleep(enough - time.time())
         result = await measurement.stop()
-    return {"client": result}
+    if drill["do"] == "away":
+        got = result["backends"]
+        figures["first_call_after_s"] = {
+            pod: got[pod]["first_seen"] - max(heard, figures["back"])
+            for pod, heard in figures["ready"].items()
+            if pod in got
+        }
+        figures["client_clock_behind_s"] = measurement.heard - result["started"]
+    return figures | {"client": result}
+
+
+async def _away(namespace: Namespace, drill: dict[str, Any], old: Collection[str], dns_cache: float) -> dict[str, Any]:
+    """Every Deployment of a component has no pod for a while, in which new servers come; then it has its pods again."""
+    wanted = await namespace.replicas(drill["component"])
+    for deployment in wanted:
+        await namespace.scale(0, deployment)
+    await namespace.gone(0, drill["component"])
+    gone = time.time()
+    replicas = namespace.demo.expectations["scale_out"]["replicas"]
+    await namespace.scale(replicas)
+    await asyncio.sleep(durations.seconds(drill["away"]))
+    for deployment, number in wanted.items():
+        await namespace.scale(number, deployment)
+    await namespace.rolled_out(*wanted)
+    back = time.time()  # our receipt of the watch's event
+    ready = {a: b.heard for a, b in (await namespace.ready(replicas)).items() if a not in old}
+    due = durations.seconds(drill.get("new_pods_within", "0")) + (dns_cache if drill.get("dns_cached") else 0)
+    await asyncio.sleep(max(back, *ready.values()) + due + SETTLED - time.time())
+    # The first three by our clock, in seconds since the epoch.
+    return {"gone": gone, "back": back, "ready": ready, "within_s": due, "watched_s": due + SETTLED}

@@ -54,8 +54,18 @@ def drill(demo: Demo, name: str, figures: Figures) -> list[str]:
     missed = []
     if client["attempts"] < ATTEMPTS:
         missed.append(f"{what}: only {client['attempts']} attempts, of {ATTEMPTS} at least")
-    if name in demo.expectations["drills"]:  # else nothing is promised
-        missed += _failed(client, demo.expectations["drills"][name], f"in the {what}")
+    promised = demo.expectations["drills"][name]
+    if "failed_attempts" in promised:  # else nothing is
+        missed += _failed(client, promised["failed_attempts"], f"in the {what}")
+    if "new_pods_within" in promised:
+        within = figures["within_s"]
+        since = f"the {promised['component']} was back and it was ready, expected within {within:g} s"
+        for pod in figures["ready"]:
+            after = figures["first_call_after_s"].get(pod)
+            if after is None:
+                missed.append(f"{what}: new pod {pod} got no call in the {figures['watched_s']:g} s after {since}")
+            elif after > within:
+                missed.append(f"{what}: new pod {pod} got its first call {after:.1f} s after {since}")
     return missed
 
 

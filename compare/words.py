@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from compare.cluster import STOCK_CACHE
-from compare.row import Row
+from compare.row import Row, last_first_call
 from compare.trial import RATE, SETTLED
 
 NONE = "–"
+AWAY = (
+    "New pods of a drill came while what it takes away was away: until the last of them had its first call, after it "
+    "was ready and that was back."
+)
 
 
 def fairness(row: Row) -> str:
@@ -29,16 +33,21 @@ def new_share(row: Row) -> str:
 def soon(row: Row) -> str:
     if not row.scale_out:
         return NONE
-    if row.soon is None:
+    return _seconds(row.soon)
+
+
+def _seconds(soon: float | None) -> str:
+    if soon is None:
         return "never"
-    return f"{row.soon:.1f} s" if row.soon < 9.95 else f"{row.soon:.0f} s"
+    return f"{soon:.1f} s" if soon < 9.95 else f"{soon:.0f} s"
 
 
 def failed(row: Row, drill: str) -> str:
     if drill not in row.drills:
         return NONE
-    client = row.drills[drill]["client"]
-    return f"{client['failed_attempts']} of {client['attempts']}"
+    figures = row.drills[drill]
+    counts = f"{figures['client']['failed_attempts']} of {figures['client']['attempts']}"
+    return f"{counts}\n(new pods: {_seconds(last_first_call(figures))})" if "ready" in figures else counts
 
 
 def drills(rows: Sequence[Row]) -> list[str]:
@@ -64,12 +73,14 @@ def notes(rows: Sequence[Row], cluster: dict[str, Any]) -> list[str]:
     """What the figures mean, and on what they were measured; a paragraph each."""
     skew = max((abs(row.scale_out["client_clock_behind_s"]) for row in rows if row.scale_out), default=0.0)
     here, nodes = cluster["compare_runs_on"], len(cluster["nodes"]) or "unknown"
+    away = any("ready" in figures for row in rows for figures in row.drills.values())
     return [
         "Calls per pod: over one channel, one after the other. Fairness: Jain's index over all pods, 1 is even. "
         "p50 × direct: the median latency over that of plain channels to the pods, in turns in the same process.",
         f"New pods got: their share of {RATE} calls a second, over {SETTLED:g} s after they must have got it. How "
         "soon: until the last of them had its first call (by the client's clock) after its EndpointSlice was heard to "
         f"list it as ready (by this machine's; the two are {skew:.2f} s apart at most).",
+        *([AWAY] if away else []),
         f"{_dns(cluster)} Kubernetes {cluster['kubernetes']}, nodes: {nodes}; "
         f"compare ran on {here['cpus']} CPUs, Python {cluster['versions']['python']}.",
     ]

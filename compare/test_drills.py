@@ -1,0 +1,80 @@
+"""A drill that is written wrongly is said in one line, before anything is measured."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compare import drills
+from compare.conftest import Compare
+from compare.errors import CompareError
+from compare.strategies import Demo, demos
+
+AWAY = {"do": "away", "component": "balancer", "away": "20s", "failed_attempts": 0, "new_pods_within": "2s"}
+
+
+@pytest.mark.parametrize("demo", demos(), ids=lambda demo: demo.name)
+def test_the_drills_of_a_strategy_can_be_made_and_the_servers_are_the_same_for_all(demo: Demo) -> None:
+    drills.check(demo)
+    assert {"scale_in", "rolling_restart"} <= demo.expectations["drills"].keys()
+    assert all(demo.expectations["drills"][name]["do"] == name for name in ("scale_in", "rolling_restart"))
+
+
+@pytest.mark.parametrize(
+    ("drill", "message"),
+    [
+        (0, ' is 0, no table; write {do = "scale_in", failed_attempts = 0}'),
+        ({}, ".do is 'None', which is no drill; write scale_in, rolling_restart, away"),
+        ({"do": "explode"}, ".do is 'explode', which is no drill; write scale_in, rolling_restart, away"),
+        ({"do": ["away"]}, ".do is '['away']', which is no drill; write scale_in, rolling_restart, away"),
+        ({"do": "away", "away": "1s"}, " lacks component; see compare/README.md"),
+        ({"do": "away"}, " lacks component, away; see compare/README.md"),
+        (
+            {"do": "scale_in", "faild_attempts": 0},
+            ".faild_attempts is nothing that scale_in knows; write failed_attempts",
+        ),
+        (
+            {"do": "scale_in", "new_pods_within": "2s"},
+            ".new_pods_within is nothing that scale_in knows; write failed_attempts",
+        ),
+        ({"do": "scale_in", "failed_attempts": "few"}, ".failed_attempts is 'few', no number of attempts; write 0 say"),
+        ({"do": "scale_in", "failed_attempts": -1}, ".failed_attempts is '-1', no number of attempts; write 0 say"),
+        ({"do": "scale_in", "failed_attempts": True}, ".failed_attempts is 'True', no number of attempts; write 0 say"),
+        (AWAY | {"away": 20}, ".away is '20', not a duration; write 30s, 1m30s or 500ms"),
+        (AWAY | {"new_pods_within": "soon"}, ".new_pods_within is 'soon', not a duration; write 30s, 1m30s or 500ms"),
+        (AWAY | {"dns_cached": "yes"}, ".dns_cached is 'yes'; write true or false"),
+        (
+            AWAY | {"component": "balancr"},
+            ".component is 'balancr', but beside servers and client the manifests have balancer",
+        ),
+        (
+            AWAY | {"component": "server"},
+            ".component is 'server', but beside servers and client the manifests have balancer",
+        ),
+    ],
+)
+def test_a_drill_that_can_not_be_made_is_named_with_what_is_wrong(
+    own: Path, balancer: Path, drill: Any, message: str
+) -> None:
+    demo = Demo("mine/variant", own / "mine" / "manifests", {"drills": {"good": AWAY, "mad": drill}})
+    with pytest.raises(CompareError) as caught:
+        drills.check(demo)
+    assert str(caught.value) == f"mine/expectations.toml: drills.mad{message}"
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (
+            '[drills]\ngone = {do = "away", component = "balancer", away = "1s"}',
+            "drills.gone.component is 'balancer', but beside servers and client the manifests have none",
+        ),
+        ("[drills]\nscale_in = 0", 'drills.scale_in is 0, no table; write {do = "scale_in", failed_attempts = 0}'),
+    ],
+)
+def test_it_ends_the_command_with_one_line(compare: Compare, own: Path, written: str, message: str) -> None:
+    expectations = own / "mine" / "expectations.toml"
+    expectations.write_text(expectations.read_text().partition("[drills]")[0] + written)
+    with compare(root=own) as run:
+        assert run.end() == 2
+    assert run.lines == [f"compare: mine/expectations.toml: {message}"]
