@@ -16,9 +16,9 @@ BAR = 5  # characters that stand for the calls of the busiest pod there could be
 
 def show(console: Console, rows: Sequence[Row], notes: Sequence[str]) -> None:
     """Print the table, that of the drills where there were some, what was missed, and what the figures mean."""
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("strategy", no_wrap=True)
-    table.add_column("who picks", max_width=7)
+    table.add_column("who picks", width=8)
     table.add_column("calls\nper pod", no_wrap=True)
     for heading in ("fair-\nness", "p50 ×\ndirect", "new pods\ngot", "how\nsoon"):
         table.add_column(heading)

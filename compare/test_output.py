@@ -62,10 +62,12 @@ def printed(*rows: Row) -> str:
 
 def test_the_table_fits_80_columns_with_nothing_cut() -> None:
     never = row().scale_out | {"first_call_after_s": {}}  # type: ignore[operator]
-    text = printed(row(), row("clusterip", missed=["one pod got nothing"], scale_out=never))
+    told = row("grpclb")
+    told.demo.expectations["picks"] = "the client, told by a balancer"
+    text = printed(row(), told, row("clusterip", missed=["one pod got nothing"], scale_out=never))
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
-    assert [line.split()[-1] for line in text.splitlines() if "predicted" in line] == ["predicted"] * 2
+    assert [line.split()[-1] for line in text.splitlines() if "predicted" in line] == ["predicted"] * 3
     assert "✓ as\n" in re.sub(" +\n", "\n", text)
     assert "✗ not as\n" in re.sub(" +\n", "\n", text)
     assert "clusterip: one pod got nothing" in text
