@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from aiohttp import web
 from endpoint_watch.endpoints import SERVICE_NAME, Object
 
 PATH = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"
+DEADLINE = 20.0  # seconds
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -206,3 +208,10 @@ def kubeconfig(server: str, **cluster: Any) -> Object:
         "users": [{"name": "u", "user": {"token": "t"}}],
         "current-context": "here",
     }
+
+
+async def until(what: str, check: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not check():
+        assert time.monotonic() < deadline, f"{what}: not within {DEADLINE:g} s"
+        await asyncio.sleep(0.005)

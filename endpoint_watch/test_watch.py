@@ -7,7 +7,7 @@ import logging
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,18 @@ import pytest
 
 from endpoint_watch import Api, Snapshot, backoff, connect, watch
 from endpoint_watch.endpoints import SERVICE_NAME
-from endpoint_watch.fake_api import Answer, FakeApi, bookmark, error, kubeconfig, silence, slice_of, status, stream
+from endpoint_watch.fake_api import (
+    Answer,
+    FakeApi,
+    bookmark,
+    error,
+    kubeconfig,
+    silence,
+    slice_of,
+    status,
+    stream,
+    until,
+)
 
 MODULE = importlib.import_module("endpoint_watch.watch")  # the package's `watch` is the function
 
@@ -33,16 +44,6 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """One pause is too long for the test: it must go on at once. A watch of 0.1 s is none of the short ones."""
     monkeypatch.setattr(backoff, "FIRST", 60.0)
     monkeypatch.setattr(MODULE, "SHORT", 0.05)
-
-
-DEADLINE = 5.0  # seconds
-
-
-async def until(what: str, check: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not check():
-        assert time.monotonic() < deadline, f"{what}: not within {DEADLINE:g} s"
-        await asyncio.sleep(0.005)
 
 
 class Seen:
@@ -219,6 +220,17 @@ async def test_watches_that_end_as_soon_as_they_begin_are_not_asked_for_without_
         await until("a third pause", lambda: caplog.text.count("watches end within 5 s. Trying again in 0.") == 3)
     assert server.verbs == ["list", "watch", "watch", "watch"]
     assert seen.told == ["web"]
+
+
+async def test_a_slow_list_makes_no_good_watch_of_one_that_ends_as_soon_as_it_begins(
+    api: Api, server: FakeApi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(MODULE, "SHORT", 1.0)
+    listed = json.dumps({"metadata": {"resourceVersion": "10"}, "items": []})
+    server.next = [stream(listed, after=1.1), stream()]
+    async with watching(api, "web"):
+        await until("the next watch", lambda: len(server.asked) == 3)
+    assert "watches end within 1 s" in caplog.text
 
 
 @pytest.mark.parametrize("gone", [status(410), stream(error(410, "Expired"))], ids=["status", "event"])
@@ -436,15 +448,15 @@ def collected() -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("how", ["close", "cancel"])
 async def test_its_end_leaves_no_connection_and_no_task(api: Api, server: FakeApi, how: str) -> None:
-    snapshots = watch(api, ["web"], port="grpc")
-    assert (await anext(snapshots)).endpoints == ()
-    following = asyncio.ensure_future(anext(snapshots))
-    await until("a watch", lambda: server.watching)
-    if how == "close":
-        server.put(slice_of("one", "web", "10.0.0.1"))
-        await following
-    before = asyncio.all_tasks()
-    with collected() as generators:
+    with collected() as generators:  # of those that begin after this
+        snapshots = watch(api, ["web"], port="grpc")
+        assert (await anext(snapshots)).endpoints == ()
+        following = asyncio.ensure_future(anext(snapshots))
+        await until("a watch", lambda: server.watching)
+        if how == "close":
+            server.put(slice_of("one", "web", "10.0.0.1"))
+            await following
+        before = asyncio.all_tasks()
         if how == "close":
             await snapshots.aclose()
         else:

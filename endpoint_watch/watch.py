@@ -123,7 +123,7 @@ class _Watching:
         for slice_ in items:
             self._slices.setdefault(_service(slice_), {})[slice_["metadata"]["name"]] = slice_
         services = sorted(known | set(self._slices) | set(self._services))
-        return [*self._changed(services, heard), *self.marked(stale=False)]
+        return list(self._changed(services, heard))
 
     async def followed(self) -> AsyncGenerator[Snapshot, None]:
         """Watch until the API or the network ends it. Raises Gone, and Away where it could not begin."""
