@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import os
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
@@ -13,14 +12,6 @@ from endpoint_watch.endpoints import SERVICE_NAME, Object
 from k8s import cluster
 
 TIMEOUT = 60.0  # seconds for a snapshot to come
-
-
-@pytest.fixture
-def namespace() -> Iterator[cluster.Namespace]:
-    if not os.environ.get("KUBECONFIG"):
-        pytest.skip("KUBECONFIG names no cluster")
-    with cluster.namespace() as namespace:
-        yield namespace
 
 
 def endpoint(address: str, *, ready: bool = True, terminating: bool = False, zone: str | None = None) -> Object:

@@ -14,7 +14,6 @@ from dnslib import QTYPE, DNSRecord
 
 import endpoint_watch
 from k8s.cluster import ROOT, Measurement, Namespace, deployment, kubectl, manifests, pod_spec, until
-from k8s.conftest import namespace  # noqa: F401
 
 MANIFESTS = ROOT / "grpclb" / "manifests"
 WARM = ("--backends=3", "--warmup=60s")

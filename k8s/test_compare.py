@@ -34,10 +34,15 @@ def test_every_strategy_shows_what_it_is_expected_to_measured_side_by_side(
     assert [row["strategy"] for row in rows] == [demo.name for demo in demos()]
     for row in rows:
         print(row["strategy"], "p50 and p99 over direct:", row["overhead"])
-        assert {name: drill["client"]["attempts"] >= 2000 for name, drill in row["drills"].items()} == {
-            "scale_in": True,
-            "rolling_restart": True,
-        }
+        assert {"scale_in", "rolling_restart"} <= row["drills"].keys() == row["expectations"]["drills"].keys()
+        assert all(drill["client"]["attempts"] >= 2000 for drill in row["drills"].values())
+        failed = {name: (d["client"]["failed_attempts"], d["client"]["attempts"]) for name, d in row["drills"].items()}
+        print(
+            row["strategy"],
+            "failed attempts:",
+            failed,
+            row["drills"].get("balancers_away", {}).get("first_call_after_s"),
+        )
 
 
 def test_without_the_right_to_create_namespaces_it_says_so(namespace: Namespace, tmp_path: Path) -> None:
