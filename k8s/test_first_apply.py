@@ -6,7 +6,7 @@ from k8s.cluster import Namespace, manifests, pod_spec, until
 
 
 @pytest.mark.parametrize("waits", [True, False])
-@pytest.mark.parametrize("strategy", ["client_roundrobin", "client_envoy"])
+@pytest.mark.parametrize("strategy", ["client_roundrobin", "client_envoy", "grpclb"])
 def test_no_call_fails_unless_the_client_does_not_wait_for_a_server(
     namespace: Namespace, strategy: str, waits: bool
 ) -> None:
@@ -15,7 +15,9 @@ def test_no_call_fails_unless_the_client_does_not_wait_for_a_server(
     pod_spec(objects)["containers"][0]["startupProbe"]["initialDelaySeconds"] = 10
     client = pod_spec(objects, "greeter-client")
     if not waits:
-        client["initContainers"] = [each for each in client["initContainers"] if each["name"] != "wait-for-server"]
+        client["initContainers"] = [
+            each for each in client["initContainers"] if not each["name"].startswith("wait-for-")
+        ]
     namespace.apply_objects(objects)
 
     def log() -> str:
