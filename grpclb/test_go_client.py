@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from grpclb.test_what_people_meet import NAME, PAGE, Pods, Records, dns, hanging, hosts, own, pods, refusing, split
+from grpclb.test_what_people_meet import NAME, PAGE, Pods, dns, hanging, hosts, own, pods, refusing, split
 from grpclb.testing import balancer
+from tests.dns import Names
 from tests.processes import wait_until
 
 __all__ = ["own", "pods"]
@@ -53,11 +54,11 @@ class Programs:
         assert run.returncode == 0, run.stderr
         return built
 
-    def arguments(self, records: Records, port: int, tags: str = "grpclb", cooldown: str = "30s") -> list[str]:
+    def arguments(self, records: Names, port: int, tags: str = "grpclb", cooldown: str = "30s") -> list[str]:
         return [str(self.build(tags)), f"dns://{records.server}/{NAME}:{port}", cooldown]
 
     @contextmanager
-    def client(self, records: Records, port: int, cooldown: str = "30s") -> Iterator[Client]:
+    def client(self, records: Names, port: int, cooldown: str = "30s") -> Iterator[Client]:
         command = self.arguments(records, port, cooldown=cooldown)
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             try:
@@ -95,13 +96,13 @@ def test_without_the_import_there_is_no_such_policy(go: Programs, pods: Pods) ->
         words = "no supported policies found in config"
         assert f"grpc: the provided default service config is invalid: {words}" in run.stdout
         assert words in PAGE
-        assert (told.streams, records.srv) == (0, [])
+        assert (told.streams, records.asked_srv) == (0, [])
 
 
 def test_without_a_balancer_in_dns_it_falls_back_at_once(go: Programs, pods: Pods) -> None:
     with dns([pods.named]) as records, go.client(records, pods.port) as client:
         assert client.calls(20) == {pods.named: 20}
-        assert records.srv
+        assert records.asked_srv
 
 
 @pytest.mark.parametrize("balancer_address", [hanging, refusing])
@@ -153,9 +154,9 @@ def test_it_finds_a_new_balancer_though_dns_still_named_the_old_one_when_that_wa
         go.client(records, pods.port, cooldown="200ms") as client,
     ):
         assert set(client.calls(20)) == hosts(pods.told[:1])
-        asked = len(records.srv)
+        asked = len(records.asked_srv)
         old.end(0)
-        wait_until("it asks DNS", lambda: len(records.srv) > asked)
+        wait_until("it asks DNS", lambda: len(records.asked_srv) > asked)
         records.balancers = [split(new.address)]
         wait_until("it finds the new one", lambda: new.streams)
         wait_until("and goes by it", lambda: even(client.calls(20), pods.told))

@@ -19,60 +19,26 @@ from typing import NamedTuple
 
 import grpc
 import pytest
-from dnslib import QTYPE, RR, SRV, A, DNSRecord
-from dnslib.server import DNSHandler, DNSLogger, DNSServer
 
+import tests.dns
 from greeter_client.call import Call, greet
 from grpclb.client import SERVICE_CONFIG, open_channel
 from grpclb.testing import balancer
 from helloworld.helloworld_pb2_grpc import GreeterStub
 from tests.channels import connect, outcomes
 from tests.dns import Names
-from tests.processes import Process, greeters, wait_until
+from tests.processes import Process, greeters, process, wait_until
 
 PAGE = (Path(__file__).parents[1] / "docs" / "debugging.md").read_text()
 NAME = "greeter-server.shop"
 
 
-class Records(Names):
-    """A records of the name, and SRV records of `service` that name the balancers; `srv` holds the names asked for."""
-
-    def __init__(self, addresses: list[str], balancers: list[tuple[str, int]], service: str) -> None:
-        super().__init__(addresses)
-        self.balancers = balancers
-        self.service = service
-        self.srv: list[str] = []
-
-    def resolve(self, request: DNSRecord, handler: DNSHandler) -> DNSRecord:
-        name = str(request.q.qname)
-        if request.q.qtype == QTYPE.SRV:
-            self.srv.append(name)
-            reply = request.reply()
-            for address, port in self.balancers if name.startswith(self.service) else ():
-                target = f"{address.replace('.', '-')}.{NAME}."
-                reply.add_answer(RR(request.q.qname, QTYPE.SRV, rdata=SRV(0, 100, port, target), ttl=0))
-            return reply
-        if request.q.qtype == QTYPE.A and name.startswith("127-"):
-            reply = request.reply()
-            address = name.partition(".")[0].replace("-", ".")
-            reply.add_answer(RR(request.q.qname, QTYPE.A, rdata=A(address), ttl=0))
-            return reply
-        return super().resolve(request, handler)
-
-
 @contextmanager
-def dns(addresses: list[str], *balancers: str, service: str = "_grpclb._tcp.") -> Iterator[Records]:
-    """Serve them until the end of the block; balancers are HOST:PORT."""
-    records = Records(addresses, [split(address) for address in balancers], service)
-    server = DNSServer(records, address="127.0.0.1", port=0, logger=DNSLogger("-request,-reply"))
-    server.start_thread()
-    try:
-        host, port = server.server.server_address
-        records.server = f"{host}:{port}"
-        yield records
-    finally:
-        server.stop()
-        server.server.server_close()
+def dns(addresses: list[str], *balancers: str) -> Iterator[Names]:
+    """A DNS server that names these; balancers are HOST:PORT."""
+    with tests.dns.dns(addresses) as names:
+        names.balancers = [split(address) for address in balancers]
+        yield names
 
 
 def split(address: str) -> tuple[str, int]:
@@ -116,7 +82,7 @@ def own() -> Iterator[Pods]:
 
 
 def client(
-    records: Records, port: int, config: dict[str, list[object]] = SERVICE_CONFIG, **args: int | None
+    records: Names, port: int, config: dict[str, list[object]] = SERVICE_CONFIG, **args: int | None
 ) -> grpc.Channel:
     """A channel with what grpclb needs, and these arguments (grpc.…; None: without it)."""
     usual = {"dns_enable_srv_queries": 1, "grpclb_fallback_timeout_ms": 1000, "use_local_subchannel_pool": 1}
@@ -159,25 +125,27 @@ def refusing() -> Iterator[str]:
 
 
 def test_with_all_in_place_it_goes_by_the_balancer(pods: Pods) -> None:
-    with balancer(*pods.told) as told, dns([pods.named], told.address) as records:
-        with open_channel(f"dns://{records.server}/{NAME}:{pods.port}") as channel:
-            connect(channel, len(pods.told))
-            assert even(outcomes(channel, 20), pods.told)
-            assert told.streams == 1
-        assert set(records.srv) == {f"_grpclb._tcp.{NAME}."}
+    with (
+        balancer(*pods.told) as told,
+        dns([pods.named], told.address) as records,
+        open_channel(f"dns://{records.server}/{NAME}:{pods.port}") as channel,
+    ):
+        connect(channel, len(pods.told))
+        assert even(outcomes(channel, 20), pods.told)
+        assert told.streams == 1
 
 
 @pytest.mark.parametrize(
-    ("service", "args", "config", "asked"),
+    ("named", "args", "config", "asked"),
     [
-        pytest.param("_grpc._tcp.", {}, SERVICE_CONFIG, True, id="the port is not named grpclb"),
-        pytest.param("_grpclb._tcp.", {"dns_enable_srv_queries": None}, SERVICE_CONFIG, False, id="no SRV queries"),
-        pytest.param("_grpclb._tcp.", {}, {"loadBalancingConfig": [{"round_robin": {}}]}, True, id="another policy"),
+        pytest.param(False, {}, SERVICE_CONFIG, True, id="a Service whose port is not named grpclb"),
+        pytest.param(True, {"dns_enable_srv_queries": None}, SERVICE_CONFIG, False, id="no SRV queries"),
+        pytest.param(True, {}, {"loadBalancingConfig": [{"round_robin": {}}]}, True, id="another policy"),
     ],
 )
 def test_it_never_asks_the_balancer_and_says_nothing(
     pods: Pods,
-    service: str,
+    named: bool,
     args: dict[str, None],
     config: dict[str, list[object]],
     asked: bool,
@@ -185,13 +153,25 @@ def test_it_never_asks_the_balancer_and_says_nothing(
 ) -> None:
     with (
         balancer(*pods.told) as told,
-        dns([pods.named], told.address, service=service) as records,
+        dns([pods.named], *([told.address] if named else [])) as records,
         client(records, pods.port, config, **args) as channel,
     ):
         assert outcomes(channel, 20) == {pods.named: 20}
         assert told.streams == 0
-    assert bool(records.srv) is asked
+    assert bool(records.asked_srv) is asked
     assert "fallback" not in capfd.readouterr().err
+
+
+def test_the_native_resolver_knows_no_srv(pods: Pods) -> None:
+    """It is another one than gRPC's default, c-ares: some set it where that can't resolve."""
+    port = split(pods.told[0])[1]
+    env = {"GRPC_DNS_RESOLVER": "native", "GRPC_TRACE": "event_engine_client_channel_resolver"}
+    with process("grpclb.client", f"--target=localhost:{port}", "--count=1", env=env) as running:
+        running.line("The Native resolver does not support looking up SRV records")
+    env["GRPC_DNS_RESOLVER"] = "ares"
+    with process("grpclb.client", f"--target=localhost:{port}", "--count=1", env=env) as running:
+        running.line(r"SRV lookup failed for _grpclb\._tcp\.localhost")
+    assert "`GRPC_DNS_RESOLVER` is `native`" in PAGE
 
 
 def test_the_port_of_the_balancer_is_dialled_as_if_it_were_the_service(pods: Pods) -> None:
@@ -237,7 +217,7 @@ def test_without_a_balancer_in_dns_it_falls_back_at_once_and_asks_dns_at_growing
         answered = call(channel)
         assert answered.backend == pods.named
         assert answered.latency < 5, "it waited for the fallback's timeout"
-        wait_until("it asks again and again", lambda: len(records.srv) == 3)
+        wait_until("it asks again and again", lambda: len(records.asked_srv) == 3)
         with balancer(*pods.told) as told:
             records.balancers = [split(told.address)]
             wait_until("it learns of the balancer", lambda: told.streams)
@@ -355,9 +335,9 @@ def test_a_balancer_that_dns_names_when_it_is_gone_already_is_waited_for(pods: P
         client(records, pods.port, SERVICE_CONFIG, **args) as channel,
     ):
         connect(channel, 1)
-        asked = len(records.srv)
+        asked = len(records.asked_srv)
         old.end(0)
-        wait_until("it asks DNS", lambda: len(records.srv) > asked)
+        wait_until("it asks DNS", lambda: len(records.asked_srv) > asked)
         time.sleep(0.5)  # it has the answer
         records.balancers = [split(new.address)]
         if timeout_ms:
@@ -385,13 +365,13 @@ with balancer(*sys.argv[1:]) as running:
 def test_a_balancer_that_hangs_under_way_costs_nothing_but_news(own: Pods) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", BALANCER, *own.told], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    ) as hung:
         try:
-            assert process.stdout
-            address = process.stdout.readline().strip()
+            assert hung.stdout
+            address = hung.stdout.readline().strip()
             with dns([own.named], address) as records, client(records, own.port) as channel:
                 connect(channel, len(own.told))
-                os.kill(process.pid, signal.SIGSTOP)
+                os.kill(hung.pid, signal.SIGSTOP)
                 assert even(outcomes(channel, 20), own.told)
                 own.processes[1].kill()
                 wait_until("one is left", lambda: set(outcomes(channel, 5)) == hosts(own.told[1:]))
@@ -401,7 +381,7 @@ def test_a_balancer_that_hangs_under_way_costs_nothing_but_news(own: Pods) -> No
                 time.sleep(1.5)
                 assert outcomes(channel, 5) == {"UNAVAILABLE": 5}
         finally:
-            process.kill()
+            hung.kill()
 
 
 def shown(capfd: pytest.CaptureFixture[str], words: str) -> None:
