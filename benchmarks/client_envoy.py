@@ -7,17 +7,16 @@ release build, `--concurrency` said, no limit in the way (no retry, no ejection,
 taken in turns, more than one trial, and the config that is deployed, access log included.
 """
 
-import os
 import statistics
 import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 
 import grpc
 
+from benchmarks.usage import cpu, memory
 from client_envoy.testing import as_it_is, cluster, pods, stats
 from greeter_client.measurement import Measurement
 from greeter_client.result import beside, distribution
@@ -26,19 +25,6 @@ from tests.envoy import Config
 
 TRIALS, CALLS = 3, 5000
 SECONDS = 20  # of health checks
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def cpu(pid: int) -> float:
-    """Seconds of CPU that a process has used (proc(5): utime and stime)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def memory(pid: int) -> int:
-    """MiB that a process has resident."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return round(next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024)
 
 
 def without_log(config: Config) -> None:
@@ -66,7 +52,7 @@ def measure(change: Callable[[Config], None]) -> None:
         seconds = cpu(pid) - used
         rate = TRIALS * CALLS / (time.monotonic() - took)
         print(f"  CPU of Envoy: {1000 * seconds / (TRIALS * CALLS):.2f} s per 1,000 calls, at {rate:.0f} calls/s")
-        print(f"  memory of Envoy: {memory(pid)} MiB resident")
+        print(f"  memory of Envoy: {memory(pid):.0f} MiB resident")
         print(f"  p50 ratio, median of {TRIALS}: {statistics.median(ratio['p50'] for ratio in ratios):.2f}")
 
 
