@@ -23,6 +23,7 @@ test: $(VENV)/ready ## every test that needs no cluster (tox -e k8s is the rest)
 bench: $(VENV)/ready ## what things cost, in time and memory: figures, not tests
 	$(VENV)/bin/python -m benchmarks.lab
 	$(VENV)/bin/python -m benchmarks.client_envoy
+	$(VENV)/bin/python -m benchmarks.grpclb
 
 clean: ## remove what was installed and built
 	rm -rf $(VENV) .tox build *.egg-info .*_cache
