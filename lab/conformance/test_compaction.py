@@ -20,7 +20,7 @@ def config(config: SingleConfig) -> Iterator[SingleConfig]:
     """Where nobody else is, for a compaction ends what all others would go on from: for each test a lab of its own."""
     if config.context_name != "lab":
         if "PYTEST_XDIST_WORKER" in os.environ:
-            pytest.skip("a compaction disturbs the tests beside it: run tox -e k8s-compaction")
+            pytest.skip("a compaction disturbs the tests beside it: run tox -e k8s-alone")
         yield config
         return
     # Its end is the end of its standard input, so that no lab outlives a test run that is killed.
