@@ -45,12 +45,14 @@ def _wrong(demo: Demo, drill: Any) -> str:
                 durations.seconds(str(value))
             except ValueError as error:
                 return f".{key} is '{value}', {error}"
-    there = {
+    there = [
         obj["metadata"].get("labels", {}).get(COMPONENT)
         for obj in (demo.objects() if do == "away" else ())
         if obj["kind"] == "Deployment" and obj["metadata"]["name"] not in (SERVER, CLIENT)
-    }
+    ]
     if do == "away" and drill["component"] not in there:
-        known = ", ".join(sorted(filter(None, there))) or "none"
-        return f".component is '{drill['component']}', but beside servers and client the manifests have {known}"
+        known = ", ".join(sorted(set(filter(None, there)))) or "none"
+        return (
+            f".component is '{drill['component']}'; name one that the manifests have beside servers and client: {known}"
+        )
     return ""

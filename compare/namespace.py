@@ -146,7 +146,7 @@ class Namespace:
         waiting = list(deployments)
         async with self._explained(lambda: f"{', '.join(waiting)}: not rolled out", of=waiting):
             async for found in self.api.watch(self.path("deployments", group="apps")):
-                waiting[:] = [name for name in deployments if not _rolled_out(found[name])]
+                waiting[:] = [name for name in deployments if name not in found or not _rolled_out(found[name])]
                 if not waiting:
                     return
 
