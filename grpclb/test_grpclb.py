@@ -1,18 +1,14 @@
-"""What a channel makes of its balancer: turns, changes at once, and what it falls back on."""
+"""What a channel makes of its balancer: turns, and changes at once. What it makes of none: test_what_people_meet.py."""
 
-import json
-import signal
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import grpc
-import pytest
 
-from grpclb.client import SERVICE_CONFIG, open_channel
+from grpclb.client import open_channel
 from grpclb.testing import Balancer, balancer
 from tests.channels import connect, outcomes
 from tests.processes import wait_until
@@ -63,14 +59,6 @@ def test_calls_take_turns_to_the_call_among_those_that_the_balancer_names() -> N
         assert all(abs(count - 100) <= 1 for count in counts.values()), counts
 
 
-def test_the_same_client_without_srv_queries_never_asks_the_balancer() -> None:
-    options = [("grpc.service_config", json.dumps(SERVICE_CONFIG)), ("grpc.grpclb_fallback_timeout_ms", 1000)]
-    with balanced(3, known=2) as running, grpc.insecure_channel(running.target, options) as channel:
-        connect(channel, 3)  # all that DNS names
-        assert running.service.names.asked_srv == []
-        assert running.balancer.streams == 0
-
-
 def test_pick_first_stays_with_one_server_whatever_the_balancer_says() -> None:
     options = [("grpc.dns_enable_srv_queries", 1)]
     with balanced(3) as running, grpc.insecure_channel(running.target, options) as channel:
@@ -91,29 +79,6 @@ def test_a_new_server_gets_calls_and_a_removed_one_gets_no_more_at_once() -> Non
     assert counts[new] == 50
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_without_a_balancer_it_falls_back_on_dns_at_once_and_with_one_that_hangs_after_the_timeout(
-    there: bool,
-) -> None:
-    """`there`: something listens at the balancer's address, and says nothing."""
-    with service(3, module="grpclb.server") as running, service(1, module="grpclb.server") as other:
-        host, server = other.first
-        if there:
-            running.names.balancers = [(host, other.port)]
-            server.signal(signal.SIGSTOP)
-        with open_channel(target(running), fallback_timeout_ms=1500) as channel:
-            began = time.monotonic()
-            connect_slowly(channel)
-            seconds = time.monotonic() - began
-            server.signal(signal.SIGCONT)
-    assert (seconds >= 1.4) == there, seconds
-
-
-def connect_slowly(channel: grpc.Channel) -> None:
-    """The first answer, however long it takes."""
-    wait_until("an answer", lambda: not any(code.isupper() for code in outcomes(channel, 1, deadline=10)))
-
-
 def test_calls_go_on_to_the_last_list_when_the_balancer_is_gone_and_a_new_one_is_found() -> None:
     with balanced(3, known=2) as running, open_channel(running.target) as channel:
         connect(channel, 2)
@@ -124,30 +89,6 @@ def test_calls_go_on_to_the_last_list_when_the_balancer_is_gone_and_a_new_one_is
         with balancer(*running.servers, address="127.3.2.2:0") as another:
             running.name(another)
             connect(channel, 3)
-
-
-def test_a_balancer_whose_address_dns_keeps_too_long_is_given_up() -> None:
-    """Its stream has an end (grpc.grpclb_call_timeout_ms), after which DNS is asked: else it is waited for for ever."""
-    with balanced(3, known=2) as running, open_channel(running.target, stream_timeout_ms=3000) as channel:
-        connect(channel, 2)
-        running.balancer.end()  # DNS still names it
-        outcomes(channel, 10)
-        wait_until("DNS to be asked", lambda: len(running.service.names.asked_srv) >= 2)
-        with balancer(*running.servers, address="127.3.2.2:0") as another:
-            running.name(another)
-            wait_until("the new one", lambda: another.streams, timeout=45)
-            connect(channel, 3)
-
-
-def test_when_all_servers_of_the_list_are_gone_and_the_balancer_too_it_falls_back_on_dns() -> None:
-    with balanced(3, known=2) as running, open_channel(running.target) as channel:
-        connect(channel, 2)
-        running.service.names.balancers = []
-        running.balancer.end()
-        for host in list(running.service.servers)[:2]:
-            running.service.servers[host].kill()
-        last = list(running.service.servers)[2]
-        wait_until("the server in DNS", lambda: outcomes(channel, 5) == {last: 5}, timeout=30)
 
 
 def test_the_server_is_told_the_token_of_its_address() -> None:
