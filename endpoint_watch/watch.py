@@ -153,7 +153,7 @@ class _Watching:
         except UNREACHABLE as error:
             if not begun:
                 raise self._unreachable(error) from error
-            log.info("The watch of EndpointSlices broke off: %s", _reason(error))
+            log.debug("The watch of EndpointSlices broke off: %s", _reason(error))
 
     def marked(self, *, stale: bool) -> Iterator[Snapshot]:
         """All snapshots that are not marked so yet, marked so."""

@@ -69,9 +69,7 @@ class LoadBalancerServicer:
                 await asyncio.wait((pushing, reading), return_when=asyncio.FIRST_COMPLETED)
                 if reading.done() and (problem := reading.result()):
                     await _refuse(context, problem)
-                await asyncio.wait(
-                    (pushing,)
-                )  # one that has said all it had to say, as grpcurl does, goes on listening
+                await asyncio.wait((pushing,))  # grpcurl says all that it has to say, and goes on listening
             if self._stopping:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "this balancer is about to end; ask another")
         finally:

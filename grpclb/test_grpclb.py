@@ -10,8 +10,10 @@ import grpc
 
 from grpclb.client import open_channel
 from grpclb.testing import Balancer, balancer
-from tests.channels import connect, outcomes
-from tests.processes import wait_until
+from helloworld.helloworld_pb2 import HelloRequest
+from helloworld.helloworld_pb2_grpc import GreeterStub
+from tests.channels import connect, fault, outcomes
+from tests.processes import Process, wait_until
 from tests.services import Service, service
 
 
@@ -138,3 +140,27 @@ def test_no_call_fails_when_a_balancer_ends_and_the_client_goes_to_another() -> 
         ending.join()
         wait_until("the other's list", lambda: another.streams == 1)
     assert counts.keys() == running.service.servers.keys()
+
+
+def test_every_third_call_fails_while_a_server_answers_errors() -> None:
+    """The balancer goes by readiness, not by answers."""
+    with balanced(3) as running, open_channel(running.target) as channel:
+        connect(channel, 3)
+        fault(running.servers[0], fault="error=INTERNAL", fault_for="60s")
+        assert outcomes(channel, 90)["INTERNAL"] == 30
+
+
+def test_a_call_that_dies_with_its_server_fails_and_is_run_once() -> None:
+    with balanced(3) as running, open_channel(running.target) as channel:
+        connect(channel, 3)
+        servers = running.service.servers.values()
+
+        def begun() -> list[Process]:
+            return [server for server in servers if server.said("Fault asked for")]
+
+        metadata = (("fault", "delay=1s"),)
+        call = GreeterStub(channel).SayHello.future(HelloRequest(name="you"), metadata=metadata, timeout=20)
+        wait_until("a handler that has begun", begun)
+        begun()[0].kill()
+        call.exception()  # waits
+        assert (call.code().name, len(begun())) == ("UNAVAILABLE", 1)
