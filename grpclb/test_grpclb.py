@@ -17,11 +17,6 @@ from tests.processes import Process, wait_until
 from tests.services import Service, service
 
 
-def target(running: Service) -> str:
-    """What a client dials, by a name that the balancer knows."""
-    return f"dns://{running.names.server}/greeter-server.shop.svc.cluster.local:{running.port}"
-
-
 @dataclass
 class Balanced:
     """Servers behind a name in DNS, and the balancer that DNS has of that name."""
@@ -35,7 +30,8 @@ class Balanced:
 
     @property
     def target(self) -> str:
-        return target(self.service)
+        """What a client dials, by a name that the balancer knows."""
+        return f"dns://{self.service.names.server}/greeter-server.shop.svc.cluster.local:{self.service.port}"
 
     def name(self, running: Balancer) -> None:
         """Have DNS say that this is the balancer."""
