@@ -252,3 +252,25 @@ async def test_the_corefile_says_how_long_answers_are_kept(store: Store, network
 
     async with running(coredns.run(store, network, ttl=7)):
         assert "    cache 7\n" in await until(corefile, "the ConfigMap")
+
+
+async def test_one_that_is_cancelled_while_it_starts_leaves_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = asyncio.Event()
+
+    async def never(*_: object) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio, "start_server", never)
+    network = Network.take()
+    with contextlib.closing(network):
+        address = network.allocate()
+        resolver = Resolver(Cache(Records(Store(), 30).lookup, 30), "shop")
+        starting = asyncio.create_task(coredns.Server.start(resolver, address))
+        await waiting.wait()
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        await asyncio.sleep(0)  # asyncio closes a transport in the loop's next turn
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            udp.bind((address, coredns.PORT))
