@@ -1,5 +1,6 @@
 """Init containers, one after the other, and native sidecars, which start among them and end last (KEP-753)."""
 
+import asyncio
 from typing import Any
 
 from lab.conformance.api import Api, Object
@@ -116,7 +117,8 @@ async def test_sidecars_end_after_the_others_and_in_reverse_order(api: Api) -> N
     obj["metadata"]["finalizers"] = ["example.com/hold"]
     await api.create("pods", obj)
     await api.until_one("pods", "web", ready, "is ready")
-    await api.delete("pods", "web")
-    kind = "initContainerStatuses"
-    await api.until_one("pods", "web", lambda p: terminated(p, "first", kind), "its first sidecar has ended")
-    assert await api.logs("web", container="first") == "+first +second +main -main -second -first \n"
+    # Followed, for a cluster removes the containers of a pod that is to go as soon as they have ended, log and all.
+    async with api.follow("web", container="first") as lines, asyncio.timeout(60):
+        await api.delete("pods", "web")
+        noted = "".join([line async for line in lines]).split()
+    assert noted == ["+first", "+second", "+main", "-main", "-second", "-first"]
