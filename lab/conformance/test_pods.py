@@ -76,11 +76,11 @@ async def test_a_pod_of_which_one_program_fails_has_failed_once_all_have_ended(a
     async with api.recording("pods") as recording:
         await api.create("pods", pod("web", container(python("raise SystemExit(3)")), slow, restartPolicy="Never"))
         await recording.until(lambda pods: pods and finished(pods[0]), "the pod is finished")
-    seen = [event["object"] for event in recording.events]
-    assert "Running" in [phase(obj) for obj in seen if terminated(obj)]
-    assert phase(seen[-1]) == "Failed"
-    end = terminated(seen[-1])
+    failed = [event["object"] for event in recording.events if phase(event["object"]) == "Failed"]
+    assert all(terminated(obj, "slow") for obj in failed)
+    end, last = terminated(failed[-1]), terminated(failed[-1], "slow")
     assert (end["exitCode"], end["reason"]) == (3, "Error")
+    assert end["finishedAt"] < last["finishedAt"]
 
 
 async def test_a_program_can_leave_a_message_as_it_ends(api: Api) -> None:

@@ -1,5 +1,6 @@
 """Probes: startup holds back the others, readiness takes out of traffic, liveness restarts."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -144,12 +145,14 @@ async def test_the_other_probes_wait_for_the_startup_probe(api: Api) -> None:
     async with api.recording("pods") as recording:
         await api.create("pods", pod("web", main, **FLAGS))
         await recording.until(lambda pods: pods and ready(pods[0]), "the pod is ready")
-    statuses = [status_of(event["object"]) for event in recording.events]
-    states = [(s["started"], s["ready"]) for s in statuses if "running" in s.get("state", {})]
-    assert states[0] == (False, False)
+    (seen,) = recording.objects
+    states = [(s["started"], s["ready"]) for s in (status_of(event["object"]) for event in recording.events) if s]
     assert (False, True) not in states
     assert states[-1] == (True, True)
-    assert restarts(recording.objects[0]) == 0
+    ready_since = datetime.fromisoformat(condition(seen, "Ready")["lastTransitionTime"])
+    running_since = datetime.fromisoformat(status_of(seen)["state"]["running"]["startedAt"])
+    assert ready_since - running_since >= timedelta(seconds=3)
+    assert restarts(seen) == 0
 
 
 async def test_a_container_that_never_starts_up_is_restarted(api: Api) -> None:
