@@ -62,11 +62,7 @@ async def serve(flags: argparse.Namespace) -> None:
         await asyncio.wait((stopped, following, summarizing), return_when=asyncio.FIRST_COMPLETED)
         log.info("Told to stop: %d clients are sent to another balancer", len(servicer.clients.now))
         await healthy.enter_graceful_shutdown()
-        # First no new streams, and a GOAWAY on each connection; then the end of the streams, which come no more to us.
-        stopping = asyncio.create_task(server.stop(flags.grace))
-        await asyncio.sleep(0)
-        servicer.stop()
-        await stopping
+        await end(server, servicer, flags.grace)
         for task in (following, summarizing):
             task.cancel()
         for result in await asyncio.gather(following, summarizing, return_exceptions=True):
@@ -102,6 +98,17 @@ def build(
     except RuntimeError as error:  # gRPC has just logged the reason, errno and all
         remedy = "is the port in use, or the host another machine's? Choose another with --address"
         raise BalancerError(f"cannot listen on {address}; {remedy}") from error
+
+
+async def end(server: grpc.aio.Server, servicer: LoadBalancerServicer, grace: float) -> None:
+    """First no new streams, and a GOAWAY on each connection; then the end of the streams, which come no more to us.
+
+    What has not ended after `grace` seconds is cut off.
+    """
+    stopping = asyncio.create_task(server.stop(grace))
+    await asyncio.sleep(0)
+    servicer.stop()
+    await stopping
 
 
 def _serve_metrics(address: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from grpc_health.v1 import health
 
 from endpoint_watch import Endpoint, Snapshot
-from grpclb.balancer import build
+from grpclb.balancer import build, end
 from grpclb.load_balancer_servicer import LoadBalancerServicer
 from grpclb.server_lists import ServerLists
 
@@ -60,16 +60,13 @@ class Balancer:
     def end(self, grace: float = 5) -> None:
         """As at SIGTERM."""
 
-        async def end() -> None:
-            stopping = asyncio.create_task(self._server.stop(grace))
-            await asyncio.sleep(0)
-            self.servicer.stop()
-            await stopping
+        async def ended() -> None:
+            await end(self._server, self.servicer, grace)
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()
 
         if self._thread.is_alive():
-            self._run(end())
+            self._run(ended())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
