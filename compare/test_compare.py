@@ -88,8 +88,8 @@ async def test_a_drill_takes_a_component_away_and_brings_it_back_and_what_it_bre
     with compare("--drills", f"--json={figures}", root=own) as run:
         assert await asyncio.to_thread(run.end, 180) == 1, run.lines
     following.cancel()
-    assert [seen[seen.index(2) :][n] for n in (0, -1)] == [2, 2]
-    assert 0 in seen[seen.index(2) :]
+    away = seen.index(0, seen.index(2))
+    assert 2 in seen[away:]  # and what comes after that may be the end of all of it
     [row] = json.loads(figures.read_text())["rows"]
     assert row["error"] == ""
     made = row["drills"]["balancer_away"]
