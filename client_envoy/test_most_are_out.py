@@ -84,8 +84,7 @@ def test_when_dns_names_other_hosts_altogether_no_call_fails_unless_envoy_never_
     with pods(4, named=2, change=change) as running, running.channel() as channel, ThreadPoolExecutor(6) as callers:
         connect(channel, 2)
         new = list(running.servers)[2:]
-        for host in new:
-            running.servers[host].signal(signal.SIGSTOP)
+        hang(running, new)
         running.names.addresses[:] = new
         until_healthy(running, 0)
         calls = [callers.submit(outcomes, channel, 1, deadline=20) for _ in range(6)]

@@ -29,6 +29,11 @@ def all_gone(namespace: Namespace, component: str, pods: set[str]) -> bool:
     return not pods & addresses(namespace, component)
 
 
+def take_balancers_away(namespace: Namespace) -> None:
+    namespace.scale(0, "greeter-balancer")
+    until("no balancer", lambda: not addresses(namespace, "balancer"))
+
+
 def ask(namespace: Namespace, name: str, kind: str) -> DNSRecord:
     """What the cluster's DNS answers."""
     annotations = namespace.get("namespace", namespace.name)["metadata"].get("annotations", {})
@@ -182,6 +187,7 @@ def test_the_pre_stop_is_enough_also_for_servers_that_hang_up_at_once(namespace:
     spec["minReadySeconds"] = 0
     spec["strategy"] = {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}}
     [server] = pod_spec(objects)["containers"]
+    assert server["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}  # what the manifest has is enough
     server["args"] += ["--drain=0s", "--grace=0s", "--faults"]
     del pod_spec(objects, "greeter-balancer")["containers"][0]["lifecycle"]  # it would outlast our patience
     namespace.apply_objects(objects)
@@ -190,8 +196,7 @@ def test_the_pre_stop_is_enough_also_for_servers_that_hang_up_at_once(namespace:
     slow = ("--duration=1h", "--rate=10", "--metadata=fault=delay=100ms")
     measurements = [namespace.measure(*slow, *WARM) for _ in range(4)]
     if not told:
-        namespace.scale(0, "greeter-balancer")
-        until("no balancer", lambda: not addresses(namespace, "balancer"))
+        take_balancers_away(namespace)
     for _ in range(2):
         namespace.kubectl("rollout", "restart", "deployment/greeter-server")
         namespace.rolled_out()
@@ -210,8 +215,7 @@ def test_calls_go_on_without_a_balancer_and_changes_arrive_once_there_is_one_aga
     namespace.rolled_out()
     old = namespace.wait_ready(3)
     measurement = namespace.measure("--duration=1h", "--rate=100", *WARM)
-    namespace.scale(0, "greeter-balancer")
-    until("no balancer", lambda: not addresses(namespace, "balancer"))
+    take_balancers_away(namespace)
     namespace.scale(4)
     [new] = namespace.wait_ready(4) - old
     time.sleep(5)  # of calls that the new pod gets none of
@@ -239,7 +243,7 @@ def test_clients_have_a_balancer_again_as_soon_as_all_have_been_replaced(namespa
     old, balancers = namespace.wait_ready(3), addresses(namespace, "balancer")
     measurement = namespace.measure("--duration=1h", "--rate=100", *WARM)
     namespace.kubectl("rollout", "restart", "deployment/greeter-balancer")
-    until("the end of the old", lambda: not balancers & addresses(namespace, "balancer"))
+    until("the end of the old", partial(all_gone, namespace, "balancer", balancers))
     namespace.scale(4)
     [new] = namespace.wait_ready(4) - old
     ready = time.time()

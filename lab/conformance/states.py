@@ -1,5 +1,6 @@
 """What tests wait for and look at in objects."""
 
+from datetime import datetime
 from typing import Any
 
 from lab.conformance.api import Object
@@ -13,6 +14,11 @@ def condition(obj: Object, kind: str) -> Object:
 
 def holds(obj: Object, kind: str) -> bool:
     return condition(obj, kind).get("status") == "True"
+
+
+def since(obj: Object, kind: str) -> datetime:
+    """When this condition came to be as it is, to the second."""
+    return datetime.fromisoformat(condition(obj, kind)["lastTransitionTime"])
 
 
 def ready(pod: Object) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from lab.conformance.api import Api, Object
 from lab.conformance.manifests import GREETER, SLEEP, container, pod, python
-from lab.conformance.states import condition, holds, phase, ready, restarts, status_of
+from lab.conformance.states import condition, holds, phase, ready, restarts, since, status_of
 
 # Serves HTTP at argument 1: 200 on /well and to who sends X-Probe: yes, or else 500.
 HTTP = """
@@ -149,9 +149,8 @@ async def test_the_other_probes_wait_for_the_startup_probe(api: Api) -> None:
     states = [(s["started"], s["ready"]) for s in (status_of(event["object"]) for event in recording.events) if s]
     assert (False, True) not in states
     assert states[-1] == (True, True)
-    ready_since = datetime.fromisoformat(condition(seen, "Ready")["lastTransitionTime"])
     running_since = datetime.fromisoformat(status_of(seen)["state"]["running"]["startedAt"])
-    assert ready_since - running_since >= timedelta(seconds=3)
+    assert since(seen, "Ready") - running_since >= timedelta(seconds=3)
     assert restarts(seen) == 0
 
 

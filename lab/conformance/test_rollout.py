@@ -7,7 +7,7 @@ import pytest
 
 from lab.conformance.api import JSON_PATCH, Api, Object, Recording
 from lab.conformance.manifests import SLEEP, container, deployment
-from lab.conformance.states import condition, holds, names, ready, rolled_out
+from lab.conformance.states import condition, holds, names, ready, rolled_out, since
 
 READY_AFTER = {"exec": {"command": ["python", "-c", ""]}, "initialDelaySeconds": 1, "periodSeconds": 1}
 NEVER_READY = {"exec": {"command": ["python", "-c", "raise SystemExit(1)"]}, "periodSeconds": 1}
@@ -113,8 +113,7 @@ async def test_a_new_pod_is_available_only_after_it_was_ready_for_a_while(api: A
     marked = next(metadata for metadata in going if "deletionTimestamp" in metadata)
     grace = timedelta(seconds=marked["deletionGracePeriodSeconds"])
     began_to_go = datetime.fromisoformat(marked["deletionTimestamp"]) - grace
-    ready_since = datetime.fromisoformat(condition(new, "Ready")["lastTransitionTime"])
-    assert began_to_go - ready_since >= timedelta(seconds=3)
+    assert began_to_go - since(new, "Ready") >= timedelta(seconds=3)
 
 
 async def test_a_rollout_whose_pods_never_get_ready_stops_and_says_so(api: Api) -> None:
