@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from compare.strategies import ROOT, demos, strategies
+from catalogue import ROOT, demos, strategies
 from k8s import cluster
 from tests.environments import environments
 from tests.processes import process

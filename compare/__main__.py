@@ -16,13 +16,13 @@ from typing import Any, NoReturn
 from lightkube import ApiError
 from rich.console import Console
 
+from catalogue import CatalogueError, Demo, chosen
 from compare import cluster, drills, report, table, words
 from compare.api import connect
 from compare.errors import CompareError
 from compare.progress import progress
 from compare.row import Row
 from compare.run import Run
-from compare.strategies import Demo, chosen
 from greeter_client.flags import seconds
 
 MISSED, FAILED = 1, 2  # exit codes
@@ -57,7 +57,7 @@ def main() -> int:
         return measured if isinstance(measured, int) else _show(*measured, arguments)
     except KeyboardInterrupt:  # while it shows them
         return 128 + signal.SIGINT
-    except CompareError as error:
+    except (CatalogueError, CompareError) as error:
         print(f"compare: {error}", file=sys.stderr)
     except ApiError as error:
         print(f"compare: the cluster refuses: {error.status.message}", file=sys.stderr)

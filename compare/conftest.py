@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from catalogue import ROOT
 from compare.api import Api, connect
 from compare.namespace import SERVER
-from compare.strategies import ROOT
 from tests.processes import Process, process
 
 Compare = Callable[..., AbstractContextManager[Process]]

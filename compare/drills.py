@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from catalogue import Demo
 from compare.errors import CompareError
 from compare.namespace import CLIENT, COMPONENT, SERVER
-from compare.strategies import Demo
 from helloworld import durations
 
 # By what is done: the keys that a drill must have, and those that it may: what is promised; nothing is without them.

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 
 from lightkube import ApiError
 
+from catalogue import Demo, parsed
 from compare import edge, pods, program
 from compare.api import MERGE, Api, Object
 from compare.endpoints import Backend, Backends
 from compare.errors import ClusterError, CompareError
-from compare.strategies import Demo, parsed
 from compare.waiting import alongside, within
 
 SERVER, CLIENT = "greeter-server", "greeter-client"

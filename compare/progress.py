@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from catalogue import Demo
 from compare.run import Say
-from compare.strategies import Demo
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from compare.strategies import Demo
+from catalogue import Demo
 
 
 def last_first_call(figures: dict[str, Any]) -> float | None:

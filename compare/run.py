@@ -7,12 +7,12 @@ from functools import partial
 
 from lightkube import ApiError
 
+from catalogue import CatalogueError, Demo
 from compare import trial, verdict, words
 from compare.api import Api
 from compare.errors import ClusterError, CompareError
 from compare.namespace import Namespace
 from compare.row import Row
-from compare.strategies import Demo
 
 Say = Callable[[str, str], None]  # of a strategy, what it is at; "" when a stage is over
 
@@ -69,7 +69,7 @@ class Run:
                 await step(subject)
             except ClusterError:
                 raise
-            except CompareError as error:
+            except (CatalogueError, CompareError) as error:
                 subject.row.error = str(error)
             except ApiError as error:
                 subject.row.error = f"the cluster refuses: {error.status.message}"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from catalogue import Demo, demos
 from compare import measurement
 from compare.api import Api, Object
 from compare.conftest import Compare, state
 from compare.errors import ClusterError, CompareError
 from compare.namespace import LABELS, Namespace
 from compare.run import Run
-from compare.strategies import Demo, demos
 from tests.processes import Process, wait_until
 
 LONG = 120.0  # seconds that a whole run may take on a busy machine

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from catalogue import Demo
 from compare import drills
 from compare.conftest import Compare
 from compare.errors import CompareError
-from compare.strategies import Demo
 
 AWAY = {"do": "away", "component": "balancer", "away": "20s", "failed_attempts": 0, "new_pods_within": "2s"}
 

@@ -12,9 +12,9 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
+from catalogue import Demo
 from compare import report, table, words
 from compare.row import Row
-from compare.strategies import Demo
 
 ABOUT = {
     "kubernetes": "v1.34.4",

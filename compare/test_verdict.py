@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from catalogue import Demo
 from compare import trial, verdict
 from compare.errors import CompareError
-from compare.strategies import Demo
 
 EXPECTED: dict[str, Any] = {
     "spread": {"calls": 300, "replicas": 3, "backends": 3, "tolerance": 1},

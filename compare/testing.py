@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
-from compare import __main__, strategies
+import catalogue
+from compare import __main__
 
 if __name__ == "__main__":
-    strategies.ROOT = Path(sys.argv.pop(1))
+    catalogue.ROOT = Path(sys.argv.pop(1))
     sys.exit(__main__.main())

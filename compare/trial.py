@@ -5,10 +5,10 @@ import time
 from collections.abc import Collection
 from typing import Any
 
+from catalogue import Demo
 from compare.errors import CompareError
 from compare.measurement import measuring
 from compare.namespace import Namespace
-from compare.strategies import Demo
 from helloworld import durations
 
 RATE = 100  # calls a second while something is done to the servers

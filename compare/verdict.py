@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from compare.strategies import Demo
+from catalogue import Demo
 from compare.trial import ATTEMPTS
 
 Figures = dict[str, Any]

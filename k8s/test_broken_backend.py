@@ -6,7 +6,7 @@ Without a liveness probe a hang costs calls for as long as it lasts: the strateg
 import time
 from typing import Any
 
-from compare.strategies import Demo
+from catalogue import Demo
 from k8s.cluster import Namespace, manifests, pod_spec, until
 
 RATE = 20  # calls a second

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from compare.strategies import demos
+from catalogue import demos
 from k8s.cluster import ROOT, Namespace, kubectl
 
 

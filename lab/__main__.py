@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import NoReturn
 
-from lab.api.errors import LabError
+from lab.apimachinery.errors import LabError
 from lab.cluster import cluster
 from lab.shell import BASH, environment
 

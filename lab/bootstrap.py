@@ -3,10 +3,10 @@
 Stands for kube-apiserver's bootstrap controllers (k8s.io/kubernetes/pkg/controlplane/controller).
 """
 
-from lab.api.store import Object, Store
+from lab.apimachinery.store import Object, Store
 from lab.apiserver.apiserver import PORT
 from lab.network import Network
-from lab.registry import defaults
+from lab.objects import defaults
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 META: Object = {"name": "kubernetes", "namespace": "default"}

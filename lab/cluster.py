@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lab import bootstrap, kubeconfig
-from lab.api import events
-from lab.api.namespaces import dns_address
-from lab.api.store import Store
+from lab.apimachinery import events
+from lab.apimachinery.namespaces import dns_address
+from lab.apimachinery.store import Store
 from lab.apiserver import apiserver
 from lab.controllers import deployments, endpointslices, garbage_collector, jobs, namespaces, replicasets, scheduler
 from lab.coredns import coredns

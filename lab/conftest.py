@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.api.store import Store
+from lab.apimachinery.store import Store
 from lab.network import Network
 from lab.testing import namespace
 

@@ -9,7 +9,7 @@ import random
 import socket
 from collections import deque
 
-from lab.api.errors import LabError
+from lab.apimachinery.errors import LabError
 
 LOCK_PORT = 61443  # above Linux's ephemeral ports, so that only another lab can hold it
 ATTEMPTS = 64

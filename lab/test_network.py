@@ -8,7 +8,7 @@ from subprocess import PIPE, Popen
 import pytest
 
 from lab import network
-from lab.api.errors import LabError
+from lab.apimachinery.errors import LabError
 from lab.network import Network
 
 

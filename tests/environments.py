@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from compare.strategies import ROOT
+from catalogue import ROOT
 
 
 def environments() -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compare.strategies import ROOT
+from catalogue import ROOT
 
 USAGE = "usage: k8s/load kind [NAME] | minikube [PROFILE] | k3d [NAME] | registry HOST[/PATH]"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from compare.strategies import ROOT, Demo
+from catalogue import ROOT, Demo
 from greeter_server.settings import Settings
 
 Object = dict[str, Any]

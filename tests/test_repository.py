@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from compare.strategies import ROOT, demos, strategies
+from catalogue import ROOT, demos, strategies
 from tests.environments import environments, untested
 
 STRATEGIES = pytest.mark.parametrize("strategy", strategies(), ids=lambda path: path.name)

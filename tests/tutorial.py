@@ -14,7 +14,7 @@ import sys
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
-from compare.strategies import ROOT
+from catalogue import ROOT
 
 TIMEOUT = 300  # seconds that one command may take
 OWN = [  # what differs from run to run → what stands for it

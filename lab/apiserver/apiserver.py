@@ -14,7 +14,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from lab.api.errors import (
+from lab.apimachinery.errors import (
     BadRequest,
     LabError,
     MethodNotAllowed,
@@ -23,14 +23,14 @@ from lab.api.errors import (
     StatusError,
     Unauthorized,
 )
-from lab.api.store import Store
+from lab.apimachinery.store import Store
 from lab.apiserver import discovery, openapi
 from lab.apiserver.responses import answer
 from lab.apiserver.resthandlers import Handlers
 from lab.apiserver.reviews import review, review_at
 from lab.network import Network
-from lab.registry import addresses
-from lab.registry.decoding import JSON
+from lab.objects import addresses
+from lab.objects.decoding import JSON
 
 PORT = 10443  # as every port under 1024, 443 moves up by 10000 in the lab
 BODY_LIMIT = 3 * 1024 * 1024  # bytes, as in Kubernetes

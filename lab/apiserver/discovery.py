@@ -7,9 +7,9 @@ kubectl prefers.
 import platform
 from collections.abc import Iterable
 
-from lab.api.resources import RESOURCES, Resource
-from lab.api.store import Object
-from lab.api.version import GIT_VERSION, KUBERNETES
+from lab.apimachinery.resources import RESOURCES, Resource
+from lab.apimachinery.store import Object
+from lab.apimachinery.version import GIT_VERSION, KUBERNETES
 from lab.apiserver.reviews import REVIEWS
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"

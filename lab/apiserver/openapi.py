@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from lab.api.resources import RESOURCES, Resource
-from lab.api.schemas import Schema, kinds, raw, without_null
-from lab.api.store import Object
-from lab.api.version import KUBERNETES
+from lab.apimachinery.resources import RESOURCES, Resource
+from lab.apimachinery.schemas import Schema, kinds, raw, without_null
+from lab.apimachinery.store import Object
+from lab.apimachinery.version import KUBERNETES
 
 PREFIX = "#/$defs/"
 V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"

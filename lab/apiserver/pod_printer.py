@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from lab.api.store import Object
-from lab.api.timestamps import age
+from lab.apimachinery.store import Object
+from lab.apimachinery.timestamps import age
 from lab.apiserver.durations import human
 
 NONE = "<none>"

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from lab.api.store import Object
-from lab.api.timestamps import age, epoch
+from lab.apimachinery.store import Object
+from lab.apimachinery.timestamps import age, epoch
 from lab.apiserver import pod_printer
 from lab.apiserver.durations import human
 

@@ -6,9 +6,9 @@ Stands for content negotiation in k8s.io/apiserver/pkg/endpoints/handlers. JSON 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lab.api.errors import NotAcceptable
-from lab.api.resources import Resource
-from lab.api.store import Object
+from lab.apimachinery.errors import NotAcceptable
+from lab.apimachinery.resources import Resource
+from lab.apimachinery.store import Object
 from lab.apiserver.tables import API_VERSION, partial_metadata, table
 
 PARTIAL, PARTIAL_LIST = "PartialObjectMetadata", "PartialObjectMetadataList"

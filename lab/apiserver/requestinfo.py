@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from lab.api.resources import RESOURCES, Resource
+from lab.apimachinery.resources import RESOURCES, Resource
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.api.resources import Resource
-from lab.api.store import Object
-from lab.registry.decoding import JSON, parse
+from lab.apimachinery.resources import Resource
+from lab.apimachinery.store import Object
+from lab.objects.decoding import JSON, parse
 
 
 async def body(request: web.Request) -> Any:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from lab.api.errors import BadRequest, Expired, MethodNotAllowed, Timeout
-from lab.api.schemas import schema_of
-from lab.api.store import Object, Store
+from lab.apimachinery.errors import BadRequest, Expired, MethodNotAllowed, Timeout
+from lab.apimachinery.schemas import schema_of
+from lab.apimachinery.store import Object, Store
 from lab.apiserver import watches
 from lab.apiserver.representation import Representation
 from lab.apiserver.requestinfo import RequestInfo, parse
@@ -19,10 +19,10 @@ from lab.apiserver.responses import answer, body, line, stream, success
 from lab.apiserver.subresources import eviction_options, patch_scale, scale_of, update_scale
 from lab.kubelet import podlogs
 from lab.network import Network
-from lab.registry.options import DeleteOptions, ListOptions, WriteOptions, as_bool, write_continue
-from lab.registry.patches import APPLY, patched
-from lab.registry.registry import Registry
-from lab.registry.validation import fields
+from lab.objects.options import DeleteOptions, ListOptions, WriteOptions, as_bool, write_continue
+from lab.objects.patches import APPLY, patched
+from lab.objects.registry import Registry
+from lab.objects.validation import fields
 
 OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
 RETURNED = ("pods", "services", "serviceaccounts")  # a DELETE of these answers with the object

@@ -3,9 +3,9 @@
 Stands for the virtual resources of authentication.k8s.io and authorization.k8s.io.
 """
 
-from lab.api.resources import Resource
-from lab.api.store import Object
-from lab.registry.ignored import NO_RBAC
+from lab.apimachinery.resources import Resource
+from lab.apimachinery.store import Object
+from lab.objects.ignored import NO_RBAC
 
 AUTHENTICATION, AUTHORIZATION = "authentication.k8s.io/v1", "authorization.k8s.io/v1"
 USER = {"username": "lab", "groups": ["system:masters", "system:authenticated"]}

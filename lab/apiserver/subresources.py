@@ -6,16 +6,16 @@ Stands for the scale subresources of k8s.io/kubernetes/pkg/registry/apps and for
 import copy
 from typing import Any
 
-from lab.api.errors import BadRequest
-from lab.api.resources import Resource
-from lab.api.schemas import schema_of
-from lab.api.store import Object, Store
+from lab.apimachinery.errors import BadRequest
+from lab.apimachinery.resources import Resource
+from lab.apimachinery.schemas import schema_of
+from lab.apimachinery.store import Object, Store
 from lab.apiserver.printers import label_selector
-from lab.registry import managedfields
-from lab.registry.decoding import Decoder
-from lab.registry.options import WriteOptions
-from lab.registry.patches import patched
-from lab.registry.validation import fields
+from lab.objects import managedfields
+from lab.objects.decoding import Decoder
+from lab.objects.options import WriteOptions
+from lab.objects.patches import patched
+from lab.objects.validation import fields
 
 SCALE = Resource("scales", "Scale", "autoscaling/v1")
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from lab.api.resources import Resource
-from lab.api.store import Object
+from lab.apimachinery.resources import Resource
+from lab.apimachinery.store import Object
 from lab.apiserver.printers import cells, columns
 
 API_VERSION = "meta.k8s.io/v1"

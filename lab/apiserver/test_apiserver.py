@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lab.api.errors import LabError
-from lab.api.store import Object, Store
+from lab.apimachinery.errors import LabError
+from lab.apimachinery.store import Object, Store
 from lab.apiserver import apiserver
 from lab.apiserver.apiserver import PORT
 from lab.kubeconfig import Credentials

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from lab.api.resources import RESOURCES
-from lab.registry.patches import APPLY, JSON_PATCH, MERGE_PATCH, STRATEGIC
+from lab.apimachinery.resources import RESOURCES
+from lab.objects.patches import APPLY, JSON_PATCH, MERGE_PATCH, STRATEGIC
 from lab.testing.hollow import HollowLab, hollow_lab
 
 REQUESTS = int(os.environ.get("LAB_FUZZ_REQUESTS", "0"))

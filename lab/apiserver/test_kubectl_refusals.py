@@ -6,7 +6,7 @@ from asyncio.subprocess import PIPE
 
 import pytest
 
-from lab.api.store import Object
+from lab.apimachinery.store import Object
 from lab.kubelet.podlogs import log_path
 from lab.testing import set_status, until
 from lab.testing.hollow import HollowLab

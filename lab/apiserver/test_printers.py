@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from lab.api.resources import RESOURCES
-from lab.api.store import Object, now
+from lab.apimachinery.resources import RESOURCES
+from lab.apimachinery.store import Object, now
 from lab.apiserver import pod_printer
 from lab.apiserver.durations import human
 from lab.apiserver.printers import cells, columns

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from lab.api.store import Object, Store
-from lab.registry.patches import MERGE_PATCH as MERGE
-from lab.registry.patches import STRATEGIC
+from lab.apimachinery.store import Object, Store
+from lab.objects.patches import MERGE_PATCH as MERGE
+from lab.objects.patches import STRATEGIC
 from lab.testing import settled
 from lab.testing.hollow import Call, HollowLab
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from lab.api.store import Object
-from lab.registry.patches import MERGE_PATCH as MERGE
+from lab.apimachinery.store import Object
+from lab.objects.patches import MERGE_PATCH as MERGE
 from lab.testing import settled, until
 from lab.testing.hollow import Call, HollowLab
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from lab.api.resources import RESOURCES
-from lab.api.store import Object, Store
+from lab.apimachinery.resources import RESOURCES
+from lab.apimachinery.store import Object, Store
 from lab.apiserver import watches
 from lab.apiserver.representation import Representation
-from lab.registry.options import ListOptions
+from lab.objects.options import ListOptions
 from lab.testing import until
 from lab.testing.hollow import HollowLab
 

@@ -9,11 +9,11 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 
-from lab.api.errors import Expired
-from lab.api.resources import Resource
-from lab.api.store import HISTORY, Event, Object, Store
+from lab.apimachinery.errors import Expired
+from lab.apimachinery.resources import Resource
+from lab.apimachinery.store import HISTORY, Event, Object, Store
 from lab.apiserver.representation import Representation
-from lab.registry.options import ListOptions
+from lab.objects.options import ListOptions
 
 BOOKMARK_SECONDS = 60.0
 TIMEOUT_SECONDS = 1800  # at least this long without being told how long; up to twice that

@@ -5,9 +5,9 @@ Source: k8s.io/kubernetes/pkg/controller/job/backoff_utils.go.
 
 from dataclasses import dataclass
 
-from lab.api import conditions
-from lab.api.store import Object
-from lab.api.timestamps import epoch
+from lab.apimachinery import conditions
+from lab.apimachinery.store import Object
+from lab.apimachinery.timestamps import epoch
 
 FIRST, LONGEST = 10.0, 600.0  # seconds
 

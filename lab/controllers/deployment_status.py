@@ -5,9 +5,9 @@ Source: k8s.io/kubernetes/pkg/controller/deployment/progress.go and sync.go; rea
 
 import copy
 
-from lab.api import conditions
-from lab.api.store import Object, now
-from lab.api.timestamps import age
+from lab.apimachinery import conditions
+from lab.apimachinery.store import Object, now
+from lab.apimachinery.timestamps import age
 from lab.controllers.rollout import asked, counted, max_unavailable
 
 

@@ -4,11 +4,11 @@ Source: k8s.io/kubernetes/pkg/controller/deployment. Each call takes one step, a
 the ReplicaSets' statuses then make the next call.
 """
 
-from lab.api import conditions, events
-from lab.api.ownership import claim, controller_of
-from lab.api.podstate import is_terminal
-from lab.api.store import Event, Object, Store
-from lab.api.workqueue import Key, control
+from lab.apimachinery import conditions, events
+from lab.apimachinery.ownership import claim, controller_of
+from lab.apimachinery.podstate import is_terminal
+from lab.apimachinery.store import Event, Object, Store
+from lab.apimachinery.workqueue import Key, control
 from lab.controllers import deployment_status, revisions
 from lab.controllers.rollout import DESIRED, MAX, max_surge, new_size, old_sizes, proportional_sizes
 

@@ -7,13 +7,13 @@ serving as long as its readiness probe says so. EndpointSlices that somebody els
 import json
 from collections import defaultdict
 
-from lab.api.endpointslices import SERVICE_NAME, slices_of
-from lab.api.ownership import controller_reference
-from lab.api.podstate import is_ready, is_terminal
-from lab.api.resources import RESOURCES
-from lab.api.store import Event, Object, Store
-from lab.api.workqueue import Key, control
-from lab.registry import strategies
+from lab.apimachinery.endpointslices import SERVICE_NAME, slices_of
+from lab.apimachinery.ownership import controller_reference
+from lab.apimachinery.podstate import is_ready, is_terminal
+from lab.apimachinery.resources import RESOURCES
+from lab.apimachinery.store import Event, Object, Store
+from lab.apimachinery.workqueue import Key, control
+from lab.objects import strategies
 
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 HEADLESS = "service.kubernetes.io/headless"

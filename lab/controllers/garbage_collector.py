@@ -7,9 +7,9 @@ owner at once and its dependents after it; `foreground` (finalizer `foregroundDe
 
 from collections import defaultdict
 
-from lab.api.resources import RESOURCES, resource_of
-from lab.api.store import Event, Object, Store
-from lab.api.workqueue import Key, control
+from lab.apimachinery.resources import RESOURCES, resource_of
+from lab.apimachinery.store import Event, Object, Store
+from lab.apimachinery.workqueue import Key, control
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 WATCHED = [plural for plural in RESOURCES if plural != "events"]

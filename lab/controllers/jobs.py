@@ -9,12 +9,12 @@ import time
 from collections import defaultdict
 from typing import Literal
 
-from lab.api import conditions, events
-from lab.api.ownership import claim, controller_of, is_controlled_by
-from lab.api.podstate import is_active, is_ready, is_terminating, phase
-from lab.api.store import Event, Object, Store, now
-from lab.api.timestamps import age
-from lab.api.workqueue import Key, control
+from lab.apimachinery import conditions, events
+from lab.apimachinery.ownership import claim, controller_of, is_controlled_by
+from lab.apimachinery.podstate import is_active, is_ready, is_terminating, phase
+from lab.apimachinery.store import Event, Object, Store, now
+from lab.apimachinery.timestamps import age
+from lab.apimachinery.workqueue import Key, control
 from lab.controllers.backoff import Backoff
 from lab.controllers.podcontrol import create_pod, delete_pod
 from lab.controllers.replicasets import victims

@@ -5,10 +5,10 @@ Stands for Kubernetes' namespace controller, its ServiceAccount controller and i
 
 from collections import Counter
 
-from lab.api import conditions
-from lab.api.resources import RESOURCES
-from lab.api.store import Event, Object, Store
-from lab.api.workqueue import Key, control
+from lab.apimachinery import conditions
+from lab.apimachinery.resources import RESOURCES
+from lab.apimachinery.store import Event, Object, Store
+from lab.apimachinery.workqueue import Key, control
 
 CONTENTS = [resource.plural for resource in RESOURCES.values() if resource.namespaced]
 ROOT_CA = "kube-root-ca.crt"

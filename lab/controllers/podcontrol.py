@@ -5,13 +5,13 @@ A pod passes through what the API server does to every new pod.
 
 import copy
 
-from lab.api import events
-from lab.api.errors import StatusError
-from lab.api.namespaces import is_terminating
-from lab.api.ownership import controller_reference
-from lab.api.resources import RESOURCES
-from lab.api.store import Object, Store
-from lab.registry import admission, defaults, strategies
+from lab.apimachinery import events
+from lab.apimachinery.errors import StatusError
+from lab.apimachinery.namespaces import is_terminating
+from lab.apimachinery.ownership import controller_reference
+from lab.apimachinery.resources import RESOURCES
+from lab.apimachinery.store import Object, Store
+from lab.objects import admission, defaults, strategies
 
 
 def create_pod(store: Store, owner: Object, component: str, *, finalizers: list[str] | None = None) -> None:

@@ -3,13 +3,13 @@
 Source: k8s.io/kubernetes/pkg/controller/replicaset.
 """
 
-from lab.api import conditions
-from lab.api.errors import StatusError
-from lab.api.ownership import claim, controller_of
-from lab.api.podstate import available_in, is_active, is_ready, phase, ready_since, restarts
-from lab.api.store import Event, Object, Store
-from lab.api.timestamps import epoch
-from lab.api.workqueue import Key, control
+from lab.apimachinery import conditions
+from lab.apimachinery.errors import StatusError
+from lab.apimachinery.ownership import claim, controller_of
+from lab.apimachinery.podstate import available_in, is_active, is_ready, phase, ready_since, restarts
+from lab.apimachinery.store import Event, Object, Store
+from lab.apimachinery.timestamps import epoch
+from lab.apimachinery.workqueue import Key, control
 from lab.controllers.podcontrol import create_pod, delete_pod
 
 COMPONENT = "replicaset-controller"

@@ -8,8 +8,8 @@ import copy
 import json
 import zlib
 
-from lab.api.ownership import controller_reference, is_controlled_by
-from lab.api.store import Object, Store
+from lab.apimachinery.ownership import controller_reference, is_controlled_by
+from lab.apimachinery.store import Object, Store
 from lab.controllers.rollout import DESIRED, MAX, max_surge, new_size
 
 HASH_LABEL = "pod-template-hash"

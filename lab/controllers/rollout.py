@@ -6,7 +6,7 @@ Source: k8s.io/kubernetes/pkg/controller/deployment/util and rolling.go.
 import math
 from collections.abc import Iterable
 
-from lab.api.store import Object
+from lab.apimachinery.store import Object
 
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 MAX = "deployment.kubernetes.io/max-replicas"

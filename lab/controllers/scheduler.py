@@ -4,9 +4,9 @@ Stands for kube-scheduler; events and conditions have its words. Requests for re
 priorities are not looked at: there is one node to choose from.
 """
 
-from lab.api import conditions, events
-from lab.api.store import Event, Object, Store
-from lab.api.workqueue import Key, control
+from lab.apimachinery import conditions, events
+from lab.apimachinery.store import Event, Object, Store
+from lab.apimachinery.workqueue import Key, control
 
 COMPONENT = "default-scheduler"
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lab.api.store import Object, Store
+from lab.apimachinery.store import Object, Store
 from lab.controllers import deployments, replicasets, revisions
-from lab.registry.defaults import set_defaults
+from lab.objects.defaults import set_defaults
 from lab.testing import messages, pods, running, set_ready, settled, until
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from lab.api.endpointslices import slices_of
-from lab.api.store import Object, Store
+from lab.apimachinery.endpointslices import slices_of
+from lab.apimachinery.store import Object, Store
 from lab.controllers import endpointslices
-from lab.registry.defaults import set_defaults
+from lab.objects.defaults import set_defaults
 from lab.testing import running, set_ready, set_status, settled, until
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.api.store import Object, Store
+from lab.apimachinery.store import Object, Store
 from lab.controllers import garbage_collector
 from lab.testing import running, settled, until
 

@@ -3,10 +3,10 @@
 import time
 from typing import Any
 
-from lab.api.store import Object, Store, now
+from lab.apimachinery.store import Object, Store, now
 from lab.controllers import jobs
 from lab.controllers.backoff import Backoff
-from lab.registry.defaults import set_defaults
+from lab.objects.defaults import set_defaults
 from lab.testing import messages, pods, running, set_ready, set_status, settled, until
 
 PAST = "2026-01-01T00:00:00Z"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.api.store import Object, Store
+from lab.apimachinery.store import Object, Store
 from lab.controllers import namespaces
 from lab.testing import running, until
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lab.api.store import Object, Store
+from lab.apimachinery.store import Object, Store
 from lab.controllers import replicasets
 from lab.testing import messages, pods, running, set_ready, set_status, settled, until
 

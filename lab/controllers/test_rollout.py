@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.api.store import Object
+from lab.apimachinery.store import Object
 from lab.controllers.rollout import DESIRED, MAX, max_surge, max_unavailable, new_size, old_sizes, proportional_sizes
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lab.api.store import Object, Store
+from lab.apimachinery.store import Object, Store
 from lab.controllers import scheduler
 from lab.testing import messages, running, settled, until
 

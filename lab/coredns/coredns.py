@@ -14,10 +14,10 @@ from typing import cast
 
 from dnslib import EDNS0, QTYPE, RCODE, RR, DNSError, DNSHeader, DNSRecord
 
-from lab.api import events
-from lab.api.errors import LabError
-from lab.api.namespaces import DNS
-from lab.api.store import Object, Store
+from lab.apimachinery import events
+from lab.apimachinery.errors import LabError
+from lab.apimachinery.namespaces import DNS
+from lab.apimachinery.store import Object, Store
 from lab.coredns.cache import Cache
 from lab.coredns.records import ZONE, Answer, Records
 from lab.network import Network

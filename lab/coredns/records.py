@@ -10,8 +10,8 @@ from ipaddress import AddressValueError, IPv4Address
 
 from dnslib import CNAME, QTYPE, RCODE, RR, SOA, SRV, A
 
-from lab.api.endpointslices import slices_of
-from lab.api.store import Object, Store
+from lab.apimachinery.endpointslices import slices_of
+from lab.apimachinery.store import Object, Store
 from lab.loopback import moved
 
 ZONE = "cluster.local."

@@ -14,7 +14,7 @@ from dnslib import EDNS0, QTYPE, RCODE, DNSRecord
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lab.api.store import Object, Store
+from lab.apimachinery.store import Object, Store
 from lab.coredns import coredns
 from lab.coredns.cache import Cache
 from lab.coredns.coredns import Resolver

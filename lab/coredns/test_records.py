@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from dnslib import QTYPE, RCODE
 
-from lab.api.store import Object, Store
+from lab.apimachinery.store import Object, Store
 from lab.coredns.records import Answer, Records
 
 SVC = "svc.cluster.local."

@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from lab.api.store import Event, Object, Store
-from lab.api.workqueue import Key, control
+from lab.apimachinery.store import Event, Object, Store
+from lab.apimachinery.workqueue import Key, control
 from lab.kube_proxy import proxy_config
 from lab.runtime import images
 from lab.runtime.processes import Process

@@ -7,8 +7,8 @@ has no listener: a connection to it is refused, as kube-proxy's REJECT rule does
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lab.api.endpointslices import slices_of
-from lab.api.store import Object, Store
+from lab.apimachinery.endpointslices import slices_of
+from lab.apimachinery.store import Object, Store
 from lab.loopback import moved
 
 TYPES = "type.googleapis.com/envoy"

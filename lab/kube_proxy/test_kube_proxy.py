@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from lab.api.store import Object, Store
+from lab.apimachinery.store import Object, Store
 from lab.kube_proxy import kube_proxy, proxy_config
 from lab.network import Network
 from lab.testing import running, until

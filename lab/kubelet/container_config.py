@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import kubeconfig
-from lab.api.store import Object
+from lab.apimachinery.store import Object
 from lab.kubelet import environment
 from lab.kubelet.environment import expand
 from lab.kubelet.mounts import Mounts, own

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import aclosing, suppress
 from typing import Literal, Protocol
 
-from lab.api.store import Object
+from lab.apimachinery.store import Object
 from lab.kubelet import prober
 from lab.kubelet.container_config import ContainerConfig
 from lab.kubelet.prober import Kind

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from lab.api.store import Object, now
+from lab.apimachinery.store import Object, now
 from lab.kubelet import container_config
 from lab.kubelet.container_config import ContainerConfig, PodNetwork
 from lab.kubelet.container_run import ContainerRun

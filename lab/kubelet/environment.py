@@ -8,7 +8,7 @@ import base64
 import re
 from collections.abc import Mapping
 
-from lab.api.store import Object, Store
+from lab.apimachinery.store import Object, Store
 from lab.kubelet import fieldrefs
 
 REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")

@@ -7,8 +7,8 @@ import json
 import re
 from collections.abc import Mapping
 
-from lab.api.quantities import divided
-from lab.api.store import Object
+from lab.apimachinery.quantities import divided
+from lab.apimachinery.store import Object
 
 SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
 

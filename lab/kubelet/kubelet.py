@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.api.store import Object, Store
+from lab.apimachinery.store import Object, Store
 from lab.kubelet.node import NAME, Node
 from lab.kubelet.pod_worker import PodWorker
 from lab.network import Network

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lab.api.store import Object, Store
+from lab.apimachinery.store import Object, Store
 from lab.kubelet import volumes
 from lab.kubelet.environment import REFERENCE, ConfigError, expand
 from lab.kubelet.volumes import MountError

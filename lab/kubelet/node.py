@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from lab.api import events
-from lab.api.store import Object, Store, now
-from lab.api.version import GIT_VERSION
+from lab.apimachinery import events
+from lab.apimachinery.store import Object, Store, now
+from lab.apimachinery.version import GIT_VERSION
 from lab.network import Network
 
 NAME = "lab"

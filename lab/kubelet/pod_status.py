@@ -5,8 +5,8 @@ Stands for getPhase of k8s.io/kubernetes/pkg/kubelet/kubelet_pods.go and for pkg
 
 from dataclasses import dataclass, replace
 
-from lab.api.store import Object, now
-from lab.registry.strategies import qos_class
+from lab.apimachinery.store import Object, now
+from lab.objects.strategies import qos_class
 
 OVERDUE = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")

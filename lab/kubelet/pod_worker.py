@@ -9,10 +9,10 @@ import asyncio
 import shutil
 from contextlib import suppress
 
-from lab.api.errors import Conflict, LabError, NotFound
-from lab.api.namespaces import dns_address
-from lab.api.store import Object, now
-from lab.api.timestamps import age
+from lab.apimachinery.errors import Conflict, LabError, NotFound
+from lab.apimachinery.namespaces import dns_address
+from lab.apimachinery.store import Object, now
+from lab.apimachinery.timestamps import age
 from lab.kubelet import pod_status, volumes
 from lab.kubelet.container_config import PodNetwork
 from lab.kubelet.containers import Container

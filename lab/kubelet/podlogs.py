@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.api.errors import BadRequest
-from lab.api.store import Object, Store
-from lab.registry.options import as_bool
-from lab.registry.validation import fields
+from lab.apimachinery.errors import BadRequest
+from lab.apimachinery.store import Object, Store
+from lab.objects.options import as_bool
+from lab.objects.validation import fields
 
 POLL_SECONDS = 0.1  # how often a followed file is looked at: there is no portable notice of its growth
 CHUNK = 64 * 1024

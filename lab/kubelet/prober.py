@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from enum import Enum
 
-from lab.api.store import Object
+from lab.apimachinery.store import Object
 from lab.kubelet.probes import ProbeErrored, ProbeFailed, Target, check
 
 Results = AsyncGenerator[bool, None]

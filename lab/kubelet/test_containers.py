@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lab.api.store import Object
+from lab.apimachinery.store import Object
 from lab.testing import messages, until
 from lab.testing.pod_lab import PodLab, container
 

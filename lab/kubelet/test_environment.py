@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lab.api.store import Object, Store
+from lab.apimachinery.store import Object, Store
 from lab.kubelet.environment import ConfigError, expand, variables
 
 CAPACITY = {"cpu": "4", "memory": "8388608Ki"}

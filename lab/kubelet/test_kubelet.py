@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.api.store import Object
+from lab.apimachinery.store import Object
 from lab.kubelet import containers, restart_backoff
 from lab.testing import messages, until
 from lab.testing.pod_lab import GREETER, NAMESPACE, PodLab, container

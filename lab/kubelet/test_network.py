@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from lab.api.store import Object
+from lab.apimachinery.store import Object
 from lab.controllers import endpointslices
-from lab.registry.defaults import set_defaults
+from lab.objects.defaults import set_defaults
 from lab.testing import running, until
 from lab.testing.pod_lab import ENVOY, NAMESPACE, PodLab, container
 

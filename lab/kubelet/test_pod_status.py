@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lab.api.store import Object
+from lab.apimachinery.store import Object
 from lab.kubelet import pod_status
 from lab.kubelet.pod_status import Observed, phase
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lab.api.errors import BadRequest, NotFound, StatusError
-from lab.api.store import Object, Store
+from lab.apimachinery.errors import BadRequest, NotFound, StatusError
+from lab.apimachinery.store import Object, Store
 from lab.kubelet.podlogs import LogOptions, find, log_path
 
 TEXT = "".join(f"2026-01-02T03:04:0{i}.000000000Z line {i}\n" for i in range(5))

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from lab.api.store import Object
+from lab.apimachinery.store import Object
 from lab.kubelet import prober
 from lab.kubelet.prober import Kind
 from lab.kubelet.probes import ProbeErrored, ProbeFailed, Target, check

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.api.store import Object
+from lab.apimachinery.store import Object
 from lab.network import Network
 from lab.testing import messages, until
 from lab.testing.pod_lab import NAMESPACE, PodLab, container, listening, processes

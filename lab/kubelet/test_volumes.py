@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.api.store import Object, Store
+from lab.apimachinery.store import Object, Store
 from lab.kubelet import volumes
 from lab.kubelet.environment import ConfigError
 from lab.kubelet.mounts import Mounts

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.api.store import Object, Store
+from lab.apimachinery.store import Object, Store
 from lab.kubelet import fieldrefs
 
 DATA = "..data"  # the symlink that an update moves, so that a reader sees all of the old files or all of the new ones

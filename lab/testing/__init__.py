@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from lab.api.store import Object, Store, now
+from lab.apimachinery.store import Object, Store, now
 
 T = TypeVar("T")
 

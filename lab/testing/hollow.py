@@ -17,14 +17,14 @@ from typing import Any
 import aiohttp
 
 from lab import bootstrap, kubeconfig
-from lab.api.store import Object, Store, now
+from lab.apimachinery.store import Object, Store, now
 from lab.apiserver import apiserver
 from lab.controllers import deployments, garbage_collector, jobs, namespaces, replicasets, scheduler
 from lab.kubeconfig import Credentials
 from lab.kubelet.node import Node
 from lab.kubelet.podlogs import log_path
 from lab.network import Network
-from lab.registry.decoding import JSON
+from lab.objects.decoding import JSON
 from lab.testing import running
 
 LOG = "".join(f"2026-01-02T03:04:0{second}.000000000Z {word}\n" for second, word in enumerate(("one", "two", "three")))

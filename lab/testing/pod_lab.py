@@ -11,14 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lab.api.store import Object, Store
+from lab.apimachinery.store import Object, Store
 from lab.coredns import coredns
 from lab.kubeconfig import Credentials
 from lab.kubelet import kubelet
 from lab.kubelet.node import NAME
 from lab.kubelet.podlogs import log_path
 from lab.network import Network
-from lab.registry.defaults import set_defaults
+from lab.objects.defaults import set_defaults
 from lab.testing import namespace, running, until
 
 NAMESPACE = "shop"

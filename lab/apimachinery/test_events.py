@@ -1,0 +1,94 @@
+"""Events: recorded once, counted when repeated, bounded, and gone after an hour."""
+
+import datetime
+
+import pytest
+
+from lab.apimachinery import events
+from lab.apimachinery.store import Object, Store
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def pod(store: Store) -> Object:
+    return new_pod(store, "web")
+
+
+def new_pod(store: Store, name: str) -> Object:
+    meta = {"namespace": "shop", "name": name}
+    return store.create("pods", {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {}})
+
+
+def test_an_event_names_its_object_and_its_source(store: Store, pod: Object) -> None:
+    events.record(
+        store, pod, "Normal", "Started", "Started container web", "kubelet", field_path="spec.containers{web}"
+    )
+    (event,) = store.list("events", "shop")
+    assert event["involvedObject"] == {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "namespace": "shop",
+        "name": "web",
+        "uid": pod["metadata"]["uid"],
+        "resourceVersion": pod["metadata"]["resourceVersion"],
+        "fieldPath": "spec.containers{web}",
+    }
+    assert (event["type"], event["reason"], event["message"]) == ("Normal", "Started", "Started container web")
+    assert (event["count"], event["source"]) == (1, {"component": "kubelet"})
+
+
+def test_an_event_about_a_node_is_in_the_default_namespace(store: Store) -> None:
+    node = store.create("nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "lab"}})
+    events.record(store, node, "Normal", "NodeReady", "Node lab status is now: NodeReady", "kubelet")
+    assert [e["involvedObject"]["name"] for e in store.list("events", "default")] == ["lab"]
+
+
+def test_a_repeated_event_counts_up_and_another_message_does_not(store: Store, pod: Object) -> None:
+    for message in ("a", "a", "b", "a"):
+        events.record(store, pod, "Warning", "BackOff", message, "kubelet")
+    assert {e["message"]: e["count"] for e in store.list("events")} == {"a": 3, "b": 1}
+
+
+def test_the_same_event_about_another_pod_of_that_name_is_a_new_one(store: Store, pod: Object) -> None:
+    events.record(store, pod, "Normal", "Started", "Started container web", "kubelet")
+    store.delete("pods", "shop", "web", grace=0)
+    events.record(store, new_pod(store, "web"), "Normal", "Started", "Started container web", "kubelet")
+    assert [e["count"] for e in store.list("events")] == [1, 1]
+
+
+def test_events_are_listed_in_the_order_in_which_they_happened(store: Store, pod: Object) -> None:
+    for reason in ("Scheduled", "Pulled", "Created", "Started"):
+        events.record(store, pod, "Normal", reason, "x", "kubelet")
+    assert [e["reason"] for e in store.list("events")] == ["Scheduled", "Pulled", "Created", "Started"]
+
+
+def test_the_least_recently_seen_events_give_way_to_new_ones(
+    store: Store, pod: Object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "LIMIT", 3)
+    for message in ("a", "b", "c", "a", "d"):
+        events.record(store, pod, "Normal", "Seen", message, "kubelet")
+    assert {e["message"] for e in store.list("events")} == {"a", "c", "d"}
+
+
+def test_an_event_goes_an_hour_after_it_was_last_seen(store: Store, pod: Object) -> None:
+    events.record(store, pod, "Normal", "Seen", "a", "kubelet")
+    seen = datetime.datetime.now(datetime.UTC)
+    events.expire(store, seen + datetime.timedelta(minutes=59))
+    assert len(store.list("events")) == 1
+    events.expire(store, seen + datetime.timedelta(minutes=61))
+    assert store.list("events") == []
+    events.record(store, pod, "Normal", "Seen", "a", "kubelet")
+    assert [e["count"] for e in store.list("events")] == [1]
+
+
+def test_nothing_is_recorded_in_a_namespace_that_is_being_deleted(store: Store, pod: Object) -> None:
+    meta = {"name": "shop", "finalizers": ["x"]}
+    store.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+    store.delete("namespaces", "", "shop")
+    events.record(store, pod, "Normal", "Killing", "Stopping container web", "kubelet")
+    assert store.list("events") == []

@@ -1,0 +1,197 @@
+"""The defaults that Kubernetes fills in when an object is written, so that every component can rely on them.
+
+Stands for the generated SetObjectDefaults of k8s.io/kubernetes/pkg/apis, and for what the registries' strategies set:
+the addresses of a Service are in registry.py.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from lab.apimachinery.store import Object
+
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+MODE = 0o644
+VOLUMES_WITH_MODE = ("configMap", "secret", "projected", "downwardAPI")
+
+
+def set_defaults(plural: str, obj: Object) -> None:
+    """Fill in, in place, what the object leaves open."""
+    KINDS.get(plural, _nothing)(obj)
+
+
+def _nothing(_: Object) -> None:
+    pass
+
+
+def _default(obj: Object, **values: Any) -> None:
+    for field, value in values.items():
+        obj.setdefault(field, value)
+
+
+def _pod(pod: Object) -> None:
+    spec = pod.setdefault("spec", {})
+    _pod_spec(spec)
+    _default(spec, enableServiceLinks=True, serviceAccountName="default")
+    spec["serviceAccount"] = spec["serviceAccountName"]
+    # Of the admission plugins Priority and DefaultTolerationSeconds.
+    _default(spec, priority=0, preemptionPolicy="PreemptLowerPriority")
+    tolerations = spec.setdefault("tolerations", [])
+    for taint in ("not-ready", "unreachable"):
+        key = f"node.kubernetes.io/{taint}"
+        if not any(t.get("key") in (None, "", key) and t.get("effect") in (None, "", "NoExecute") for t in tolerations):
+            tolerations.append({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300})
+
+
+def _pod_spec(spec: Object) -> None:
+    _default(
+        spec,
+        restartPolicy="Always",
+        dnsPolicy="ClusterFirst",
+        terminationGracePeriodSeconds=30,
+        securityContext={},
+        schedulerName="default-scheduler",
+    )
+    if "serviceAccount" in spec or "serviceAccountName" in spec:  # two names of one field, the first one deprecated
+        name = spec.get("serviceAccountName") or spec["serviceAccount"]
+        spec["serviceAccountName"] = spec["serviceAccount"] = name
+    for container in spec.get("initContainers", []) + spec.get("containers", []):
+        _container(container)
+    for volume in spec.get("volumes", []):
+        _volume(volume)
+
+
+def _container(container: Object) -> None:
+    image = container.get("image", "")
+    tag = image.rpartition("/")[2].partition(":")[2]
+    latest = tag in ("", "latest") and "@" not in image
+    _default(
+        container,
+        imagePullPolicy="Always" if latest else "IfNotPresent",
+        resources={},
+        terminationMessagePath="/dev/termination-log",
+        terminationMessagePolicy="File",
+    )
+    limits = container["resources"].get("limits", {})
+    if limits:
+        container["resources"]["requests"] = limits | container["resources"].get("requests", {})
+    for port in container.get("ports", []):
+        _default(port, protocol="TCP")
+    for env in container.get("env", []):
+        if "fieldRef" in env.get("valueFrom", {}):
+            _default(env["valueFrom"]["fieldRef"], apiVersion="v1")
+    for field in PROBES:
+        if field in container:
+            _default(container[field], **PROBE)
+            _handler(container[field])
+    for handler in container.get("lifecycle", {}).values():
+        if isinstance(handler, dict):
+            _handler(handler)
+
+
+def _handler(handler: Object) -> None:
+    if "httpGet" in handler:
+        _default(handler["httpGet"], path="/", scheme="HTTP")
+    if "grpc" in handler:
+        _default(handler["grpc"], service="")
+
+
+def _volume(volume: Object) -> None:
+    if set(volume) <= {"name"}:
+        volume["emptyDir"] = {}
+    for kind in VOLUMES_WITH_MODE:
+        if kind in volume:
+            _default(volume[kind], defaultMode=MODE)
+    items = volume.get("downwardAPI", {}).get("items", [])
+    for source in volume.get("projected", {}).get("sources", []):
+        items = items + source.get("downwardAPI", {}).get("items", [])
+        if "serviceAccountToken" in source:
+            _default(source["serviceAccountToken"], expirationSeconds=3600)
+    for item in items:
+        if "fieldRef" in item:
+            _default(item["fieldRef"], apiVersion="v1")
+
+
+def _template(spec: Object) -> None:
+    template = spec.setdefault("template", {})
+    template.setdefault("metadata", {})
+    _pod_spec(template.setdefault("spec", {}))
+
+
+def _deployment(deployment: Object) -> None:
+    spec = deployment.setdefault("spec", {})
+    _default(spec, replicas=1, revisionHistoryLimit=10, progressDeadlineSeconds=600)
+    strategy = spec.setdefault("strategy", {})
+    _default(strategy, type="RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        _default(strategy.setdefault("rollingUpdate", {}), maxUnavailable="25%", maxSurge="25%")
+    _template(spec)
+
+
+def _replicaset(replicaset: Object) -> None:
+    _default(replicaset.setdefault("spec", {}), replicas=1)
+    _template(replicaset["spec"])
+
+
+def _job(job: Object) -> None:
+    spec = job.setdefault("spec", {})
+    if "completions" not in spec and "parallelism" not in spec:
+        spec["completions"] = 1
+    _default(spec, parallelism=1, backoffLimit=6, completionMode="NonIndexed", suspend=False, manualSelector=False)
+    _default(spec, podReplacementPolicy="Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed")
+    _template(spec)
+
+
+def _service(service: Object) -> None:
+    spec = service.setdefault("spec", {})
+    _default(spec, type="ClusterIP", sessionAffinity="None")
+    if spec["sessionAffinity"] == "ClientIP":
+        spec.setdefault("sessionAffinityConfig", {"clientIP": {"timeoutSeconds": 10800}})
+    if spec["type"] != "ExternalName":
+        _default(spec, internalTrafficPolicy="Cluster", ipFamilies=["IPv4"], ipFamilyPolicy="SingleStack")
+    if spec["type"] in ("NodePort", "LoadBalancer"):
+        _default(spec, externalTrafficPolicy="Cluster")
+    if spec["type"] == "LoadBalancer":
+        _default(spec, allocateLoadBalancerNodePorts=True)
+    for port in spec.get("ports", []):
+        _default(port, protocol="TCP")
+        if port.get("targetPort") in (None, "", 0) and "port" in port:
+            port["targetPort"] = port["port"]
+
+
+def _secret(secret: Object) -> None:
+    _default(secret, type="Opaque")
+
+
+def _namespace(namespace: Object) -> None:
+    meta = namespace["metadata"]
+    meta.setdefault("labels", {})["kubernetes.io/metadata.name"] = meta["name"]
+    _default(namespace.setdefault("spec", {}), finalizers=["kubernetes"])
+
+
+def _networkpolicy(policy: Object) -> None:
+    spec = policy.setdefault("spec", {})
+    _default(spec, policyTypes=["Ingress", "Egress"] if "egress" in spec else ["Ingress"], podSelector={})
+
+
+def _binding(binding: Object) -> None:
+    group = "rbac.authorization.k8s.io"
+    if "roleRef" in binding:
+        _default(binding["roleRef"], apiGroup=group)
+    for subject in binding.get("subjects", []):
+        if subject.get("kind") in ("User", "Group"):
+            _default(subject, apiGroup=group)
+
+
+KINDS: dict[str, Callable[[Object], None]] = {
+    "pods": _pod,
+    "deployments": _deployment,
+    "replicasets": _replicaset,
+    "jobs": _job,
+    "services": _service,
+    "secrets": _secret,
+    "namespaces": _namespace,
+    "networkpolicies": _networkpolicy,
+    "rolebindings": _binding,
+    "clusterrolebindings": _binding,
+}

@@ -1,0 +1,167 @@
+"""The options of requests: what their query strings, and the body of a DELETE, may say (k8s.io meta/v1 *Options)."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lab.apimachinery import errors
+from lab.apimachinery.resources import Resource
+from lab.apimachinery.store import Object
+from lab.objects.selectors import Selector, field_selector, label_selector
+from lab.objects.validation import fields
+
+Query = Mapping[str, str]
+VALIDATIONS = ("", "Ignore", "Strict", "Warn")
+SECONDS = re.compile("-?[0-9]{1,10}")
+POLICIES = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """Of create, update and patch."""
+
+    manager: str
+    dry_run: bool = False
+    validation: str = "Warn"
+    force: bool = False
+
+    @classmethod
+    def read(cls, query: Query, user_agent: str, kind: str) -> "WriteOptions":
+        """`kind` is what messages call them: CreateOptions, UpdateOptions or PatchOptions. Raises errors.Invalid."""
+        found = _dry_run_errors(query)
+        validation = query.get("fieldValidation", "")
+        if validation not in VALIDATIONS:
+            found.append(fields.unsupported("fieldValidation", validation, VALIDATIONS))
+        agent = "".join(filter(str.isprintable, user_agent.partition("/")[0]))
+        manager = query.get("fieldManager") or agent[:128]
+        if len(manager) > 128 or not manager.isprintable():
+            found.append(fields.invalid("fieldManager", manager, "must be at most 128 printable characters"))
+        if found:
+            raise _invalid(kind, found)
+        return cls(manager, query.get("dryRun") == "All", validation or "Warn", as_bool(query, "force"))
+
+
+@dataclass(frozen=True)
+class DeleteOptions:
+    """Of delete and deletecollection."""
+
+    dry_run: bool
+    grace: int | None
+    finalizer: str  # what the propagation policy is done by: foregroundDeletion, orphan, or "" for the background
+    uid: str
+    version: str
+
+    @classmethod
+    def read(cls, query: Query, body: Any) -> "DeleteOptions":
+        """Raises errors.BadRequest and errors.Invalid."""
+        if not isinstance(body, dict):
+            raise errors.BadRequest("the body of a DELETE is a DeleteOptions object")
+        options: Object = dict(query) | body
+        if isinstance(options.get("dryRun"), list):
+            options["dryRun"] = ",".join(map(str, options["dryRun"]))
+        found = _dry_run_errors(options)
+        policy = options.get("propagationPolicy") or ("Orphan" if options.get("orphanDependents") is True else "")
+        if policy not in ("", "Background", *POLICIES):
+            found.append(fields.unsupported("propagationPolicy", policy, ("Foreground", "Background", "Orphan")))
+        grace = options.get("gracePeriodSeconds")
+        if grace is not None and (not SECONDS.fullmatch(str(grace)) or abs(int(grace)) >= 2**31):
+            raise errors.BadRequest(f"gracePeriodSeconds is a number of seconds, not {grace!r:.100}")
+        if found:
+            raise _invalid("DeleteOptions", found)
+        preconditions = options.get("preconditions", {})
+        if not isinstance(preconditions, dict):
+            raise errors.BadRequest("preconditions is an object with uid and resourceVersion")
+        # A negative period counts as 1 s.
+        return cls(
+            bool(options.get("dryRun")),
+            None if grace is None else int(grace) if int(grace) >= 0 else 1,
+            POLICIES.get(policy, ""),
+            str(preconditions.get("uid") or ""),
+            str(preconditions.get("resourceVersion") or ""),
+        )
+
+
+@dataclass(frozen=True)
+class ListOptions:
+    """Of list, watch and deletecollection."""
+
+    labels: Selector
+    fields: Selector
+    limit: int
+    after: tuple[str, str] | None  # namespace and name after which to go on
+    version: int | None
+    timeout: int | None
+    bookmarks: bool
+    initial_events: bool
+
+    @classmethod
+    def read(cls, query: Query, resource: Resource) -> "ListOptions":
+        """Raises errors.BadRequest and errors.Invalid."""
+        watch = as_bool(query, "watch")
+        found: fields.Errors = []
+        if query.get("resourceVersionMatch") and not (query.get("resourceVersion") or watch):
+            say = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+            found.append(fields.forbidden("resourceVersionMatch", say))
+        if "sendInitialEvents" in query and not watch:
+            found.append(fields.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+        if found:
+            raise _invalid("ListOptions", found)
+        after, version = None, _number(query, "resourceVersion")
+        if query.get("continue"):
+            after, version = read_continue(query["continue"])
+        return cls(
+            label_selector(query.get("labelSelector", "")),
+            field_selector(query.get("fieldSelector", ""), resource),
+            _number(query, "limit") or 0,
+            after,
+            version,
+            _number(query, "timeoutSeconds"),
+            as_bool(query, "allowWatchBookmarks"),
+            as_bool(query, "sendInitialEvents"),
+        )
+
+    def selects(self, obj: Object) -> bool:
+        return self.labels(obj) and self.fields(obj)
+
+
+def write_continue(after: Object, version: int) -> str:
+    """The token with which a client gets the rest of a list."""
+    token = {"v": "meta.k8s.io/v1", "rv": version, "start": [after.get("namespace", ""), after["name"]]}
+    return base64.urlsafe_b64encode(json.dumps(token).encode()).decode()
+
+
+def read_continue(token: str) -> tuple[tuple[str, str], int]:
+    """Where to go on, and the version at which the list began. Raises errors.BadRequest."""
+    try:
+        found = json.loads(base64.urlsafe_b64decode(token))
+        namespace, name = map(str, found["start"])
+        return (namespace, name), int(found["rv"])
+    except (binascii.Error, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise errors.BadRequest("invalid continue token: continue key is not valid") from error
+
+
+def as_bool(query: Query, name: str) -> bool:
+    """As Kubernetes reads booleans in a query: there, and not false."""
+    return name in query and query[name].lower() not in ("false", "0")
+
+
+def _number(query: Query, name: str) -> int | None:
+    text = query.get(name, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise errors.BadRequest(f'{name}: Invalid value: "{text:.100}": strconv.ParseUint: invalid syntax')
+    return int(text)
+
+
+def _dry_run_errors(options: Mapping[str, Any]) -> fields.Errors:
+    given = options.get("dryRun") or "All"
+    return [] if given == "All" else [fields.unsupported("dryRun", [given], ("All",))]
+
+
+def _invalid(kind: str, found: fields.Errors) -> errors.Invalid:
+    return fields.invalid_options(f"{kind}.meta.k8s.io", "", found, "meta.k8s.io", kind)

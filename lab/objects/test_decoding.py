@@ -1,0 +1,166 @@
+"""Reading objects: types as Go says them, unknown fields by their paths, and protobuf as kubectl sends it."""
+
+from typing import Any
+
+import pytest
+
+from lab.apimachinery.errors import BadRequest, UnsupportedMediaType
+from lab.apimachinery.resources import RESOURCES, Resource
+from lab.apimachinery.schemas import Schema, schema_of
+from lab.objects import protobuf
+from lab.objects.decoding import Decoder, parse
+
+CONTAINERS = "spec.template.spec.containers"
+
+
+def deployment(**container: Any) -> dict[str, Any]:
+    return {"spec": {"template": {"spec": {"containers": [container]}}}}
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"spec": {"replicas": "2"}}, "string into Go struct field DeploymentSpec.spec.replicas of type int32"),
+        ({"spec": {"replicas": 1.5}}, "number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32"),
+        ({"spec": {"replicas": 2**31}}, "number 2147483648 into Go struct field DeploymentSpec.spec.replicas of type"),
+        ({"spec": {"paused": "yes"}}, "string into Go struct field DeploymentSpec.spec.paused of type bool"),
+        ({"spec": []}, "array into Go struct field Deployment.spec of type v1.DeploymentSpec"),
+        ({"metadata": {"labels": {"a": 5}}}, "number into Go struct field ObjectMeta.metadata.labels of type string"),
+        (
+            {"metadata": {"labels": []}},
+            "array into Go struct field ObjectMeta.metadata.labels of type map[string]string",
+        ),
+        (
+            deployment(ports=[{"containerPort": "8000"}]),
+            f"string into Go struct field ContainerPort.{CONTAINERS}.ports.containerPort of type int32",
+        ),
+        (
+            deployment(env=[{"name": "A", "value": 1}]),
+            f"number into Go struct field EnvVar.{CONTAINERS}.env.value of type",
+        ),
+        (deployment(resources={"limits": {"cpu": "1x"}}), "quantities must match the regular expression"),
+        (deployment(resources={"limits": {"cpu": "1e999999999"}}), "quantities must match the regular expression"),
+        ({"metadata": {"creationTimestamp": "yesterday"}}, 'parsing time "yesterday"'),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named_as_go_does(value: Any, said: str) -> None:
+    with pytest.raises(BadRequest) as error:
+        Decoder(RESOURCES["deployments"]).decode(value)
+    assert error.value.message.startswith('Deployment in version "v1" cannot be handled as a Deployment: ')
+    assert said in error.value.message
+
+
+def test_unknown_fields_are_dropped_and_named_by_their_paths() -> None:
+    decoder = Decoder(RESOURCES["deployments"])
+    value = {"spec": {"replica": 3} | deployment(imag="x", ports=[{"containerPort": 1, "x": 1}])["spec"], "y": {}}
+    assert decoder.decode(value)["spec"] == deployment(ports=[{"containerPort": 1}])["spec"]
+    assert decoder.unknown == ["spec.replica", f"{CONTAINERS}[0].imag", f"{CONTAINERS}[0].ports[0].x", "y"]
+    said = decoder.strict_error().message
+    assert said.endswith("strict decoding error: " + ", ".join(f'unknown field "{path}"' for path in decoder.unknown))
+
+
+def test_null_is_the_same_as_absent() -> None:
+    decoder = Decoder(RESOURCES["deployments"])
+    decoded = decoder.decode({"metadata": {"creationTimestamp": None, "labels": {"a": None}}, "spec": None})
+    assert decoded["metadata"] == {"labels": {"a": ""}}
+    assert "spec" not in decoded
+
+
+def test_numbers_and_strings_where_both_may_be() -> None:
+    decoded = Decoder(RESOURCES["deployments"]).decode(
+        deployment(resources={"limits": {"cpu": 2, "memory": "1Gi"}}, livenessProbe={"httpGet": {"port": 80.0}})
+    )
+    container = decoded["spec"]["template"]["spec"]["containers"][0]
+    assert container["resources"]["limits"] == {"cpu": "2", "memory": "1Gi"}
+    assert container["livenessProbe"]["httpGet"]["port"] == 80
+
+
+def test_secrets_are_base64() -> None:
+    decoder = Decoder(RESOURCES["secrets"])
+    assert decoder.decode({"data": {"a": "Yg=="}})["data"] == {"a": "Yg=="}
+    with pytest.raises(BadRequest, match="illegal base64 data at input byte 2"):
+        decoder.decode({"data": {"a": "aa$a"}})
+
+
+def test_halves_of_surrogate_pairs_are_replaced() -> None:
+    assert parse(rb'{"a": "\ud83d"}', "application/json") == {"a": "?"}
+    assert parse(rb'{"a": "\ud83d\ude00"}', "application/json") == {"a": "😀"}
+
+
+def test_yaml_reads_as_json_would() -> None:
+    assert parse(b"a: {1: x, y: 2026-01-02}", "application/yaml") == {"a": {"1": "x", "y": "2026-01-02"}}
+
+
+def field(number: int, value: bytes | int) -> bytes:
+    """One field of a protobuf message, up to 127 bytes long."""
+    if isinstance(value, int):
+        return bytes([number << 3, value])
+    return bytes([number << 3 | 2, len(value)]) + value
+
+
+def envelope(version: str, kind: str, raw: bytes) -> bytes:
+    types = field(1, version.encode()) + field(2, kind.encode())
+    return b"k8s\x00" + field(1, types) + field(2, raw) + field(3, b"") + field(4, b"")
+
+
+def test_protobuf_as_go_writes_it_with_all_that_is_not_set() -> None:
+    meta = field(1, b"settings") + field(2, b"") + field(5, b"") + field(7, 0) + field(8, b"")
+    meta += field(11, field(1, b"app") + field(2, b"web"))
+    body = envelope("v1", "ConfigMap", field(1, meta) + field(2, field(1, b"a") + field(2, b"b")))
+    assert parse(body, protobuf.CONTENT_TYPE) == {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "settings", "labels": {"app": "web"}},
+        "data": {"a": "b"},
+    }
+
+
+def test_protobuf_with_numbers_lists_and_ports_by_number_or_name() -> None:
+    port = (
+        field(1, b"")
+        + field(2, b"")
+        + field(3, 80)
+        + field(4, field(1, 0) + field(2, 90) + field(3, b""))
+        + field(5, 0)
+    )
+    named = field(1, b"n") + field(3, 81) + field(4, field(1, 1) + field(2, 0) + field(3, b"http"))
+    body = envelope("v1", "Service", field(2, field(1, port) + field(1, named) + field(3, b"None") + field(13, 0)))
+    decoded = parse(body, protobuf.CONTENT_TYPE)
+    assert decoded["spec"]["clusterIP"] == "None"
+    assert decoded["spec"]["ports"] == [{"port": 80, "targetPort": 90}, {"name": "n", "port": 81, "targetPort": "http"}]
+
+
+def test_a_count_of_zero_is_kept() -> None:
+    decoded = parse(envelope("apps/v1", "Deployment", field(2, field(1, 0) + field(5, 0))), protobuf.CONTENT_TYPE)
+    assert decoded["spec"] == {"replicas": 0}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        envelope("v1", "Pod", field(2, b"")),
+        envelope("nope/v1", "Nope", b""),
+        envelope("v1", "ConfigMap", field(9, b"x")),
+        envelope("apps/v1", "Deployment", field(2, field(3, field(2, field(2, field(10, b"probe")))))),
+    ],
+)
+def test_protobuf_that_the_lab_does_not_know_is_asked_for_in_a_file(body: bytes) -> None:
+    with pytest.raises(UnsupportedMediaType, match="write it in a YAML file and kubectl apply it"):
+        parse(body, protobuf.CONTENT_TYPE)
+
+
+def test_every_message_of_the_table_is_of_the_schema() -> None:
+    found: dict[str, Schema] = {}
+
+    def collect(schema: Schema) -> None:
+        if schema.get("title") in protobuf.MESSAGES and schema["title"] not in found:
+            found[schema["title"]] = schema
+            for child in schema["properties"].values():
+                for part in (child, child.get("items", {}), child.get("additionalProperties", {})):
+                    collect(part)
+
+    for resource in (*RESOURCES.values(), Resource("", "Eviction", "policy/v1")):
+        collect(schema_of(resource))
+    assert found.keys() == protobuf.MESSAGES.keys()
+    for title, names in protobuf.MESSAGES.items():
+        assert set(names.split()) - {"."} <= found[title]["properties"].keys(), title

@@ -1,0 +1,112 @@
+"""What the lab takes and ignores is named, whatever it is; what it goes by is not."""
+
+from typing import Any
+
+import pytest
+
+from lab.apimachinery.resources import RESOURCES
+from lab.apimachinery.schemas import schema_of
+from lab.apimachinery.store import Object
+from lab.objects import ignored
+from lab.objects.ignored import warnings
+from lab.objects.test_validation import C, deployment, job, pod
+
+
+def service(**spec: Any) -> Object:
+    return {"spec": {"ports": [{"port": 1}]} | spec}
+
+
+HARDENED = {"securityContext": {"runAsNonRoot": True}, "resources": {"limits": {"cpu": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("plural", "body"),
+    [
+        ("pods", pod(C | {"resources": {}, "terminationMessagePath": "/dev/termination-log"}, securityContext={})),
+        ("pods", pod(volumes=[{"name": "v", "emptyDir": {}}, {"name": "c", "configMap": {"name": "c"}}])),
+        ("deployments", deployment(paused=True)),
+        (
+            "services",
+            service(ports=[{"port": 53, "protocol": "TCP"}], sessionAffinity="None", internalTrafficPolicy="Cluster"),
+        ),
+        ("jobs", job(completionMode="NonIndexed", ttlSecondsAfterFinished=1)),
+        ("configmaps", {"data": {"a": "b"}}),
+    ],
+)
+def test_what_it_goes_by_and_what_is_so_anyway_is_not_named(plural: str, body: Object) -> None:
+    assert warnings(RESOURCES[plural], body) == []
+
+
+@pytest.mark.parametrize(
+    ("plural", "body", "path"),
+    [
+        ("pods", pod(affinity={"podAffinity": {}}), "spec.affinity"),
+        ("pods", pod(tolerations=[{"key": "spot"}]), "spec.tolerations"),
+        ("pods", pod(C | {"ports": [{"containerPort": 1, "hostPort": 1}]}), "spec.containers[0].ports[0].hostPort"),
+        ("pods", pod(C | {"tty": True}), "spec.containers[0].tty"),
+        (
+            "deployments",
+            deployment(template={"spec": {"hostNetwork": True, "containers": [C]}}),
+            "spec.template.spec.hostNetwork",
+        ),
+        ("pods", pod(volumes=[{"name": "v", "hostPath": {"path": "/"}}]), "spec.volumes[0].hostPath"),
+        ("pods", pod(volumes=[{"name": "v", "emptyDir": {"medium": "Memory"}}]), "spec.volumes[0].emptyDir.medium"),
+        ("services", service(type="NodePort"), "spec.type: NodePort"),
+        ("services", service(trafficDistribution="PreferClose"), "spec.trafficDistribution"),
+        ("services", service(ports=[{"port": 53, "protocol": "UDP"}]), "spec.ports[0].protocol"),
+        ("jobs", job(completionMode="Indexed", completions=1), "spec.completionMode"),
+        ("nodes", {"spec": {"taints": [{"key": "spot", "effect": "NoSchedule"}]}}, "spec.taints"),
+        ("serviceaccounts", {"imagePullSecrets": [{"name": "s"}]}, "imagePullSecrets"),
+    ],
+)
+def test_whatever_else_is_asked_for_is_named(plural: str, body: Object, path: str) -> None:
+    (warning,) = warnings(RESOURCES[plural], body)
+    assert warning.startswith(f"the lab stores and ignores {path}: ")
+
+
+def test_what_is_ignored_for_one_reason_is_one_line() -> None:
+    assert warnings(RESOURCES["pods"], pod(C | HARDENED, securityContext={"runAsUser": 1})) == [
+        "the lab stores and ignores spec.securityContext, spec.containers[0].securityContext, "
+        "spec.containers[0].resources: a pod of the lab is processes of this machine, not namespaces and cgroups"
+    ]
+
+
+def test_volumes_that_it_lacks_are_named_with_those_that_it_has() -> None:
+    (warning,) = warnings(RESOURCES["pods"], pod(volumes=[{"name": "v", "hostPath": {"path": "/"}}]))
+    assert warning.endswith(": the lab's volumes are configMap, downwardAPI, emptyDir, projected, secret")
+
+
+def test_a_change_names_only_what_it_adds() -> None:
+    old = pod(C | HARDENED)
+    assert warnings(RESOURCES["pods"], pod(C | HARDENED | {"args": ["x"]}), old) == []
+    (warning,) = warnings(RESOURCES["pods"], pod(C | HARDENED | {"stdin": True}), old)
+    assert warning == "the lab stores and ignores spec.containers[0].stdin: nobody can attach to a container of the lab"
+
+
+@pytest.mark.parametrize("plural", ["poddisruptionbudgets", "networkpolicies", "ingressclasses", "roles"])
+def test_a_kind_that_nothing_goes_by_is_named_when_it_comes(plural: str) -> None:
+    obj: Object = {"metadata": {"name": "x"}}
+    (warning,) = warnings(RESOURCES[plural], obj)
+    assert warning.startswith(f"the lab stores this {RESOURCES[plural].kind} and does not act upon it: ")
+    assert warnings(RESOURCES[plural], obj, old=obj) == []
+
+
+def test_the_fields_that_it_goes_by_exist() -> None:
+    """A misspelt one would be ignored in silence."""
+    pod_spec = schema_of(RESOURCES["pods"])["properties"]["spec"]["properties"]
+    of_container = pod_spec["containers"]["items"]["properties"]
+    of_service = schema_of(RESOURCES["services"])["properties"]["spec"]["properties"]
+    for known, schema in [
+        (ignored.POD, pod_spec),
+        (ignored.CONTAINER, of_container),
+        (ignored.CONTAINER_PORT, of_container["ports"]["items"]["properties"]),
+        (ignored.LIFECYCLE, of_container["lifecycle"]["properties"]),
+        (ignored.MOUNT, of_container["volumeMounts"]["items"]["properties"]),
+        (ignored.VOLUME, pod_spec["volumes"]["items"]["properties"]),
+        (ignored.SERVICE, of_service),
+        (ignored.SERVICE_PORT, of_service["ports"]["items"]["properties"]),
+        (ignored.JOB, schema_of(RESOURCES["jobs"])["properties"]["spec"]["properties"]),
+        (ignored.NODE, schema_of(RESOURCES["nodes"])["properties"]["spec"]["properties"]),
+        (ignored.SERVICE_ACCOUNT, schema_of(RESOURCES["serviceaccounts"])["properties"]),
+    ]:
+        assert known <= schema.keys()

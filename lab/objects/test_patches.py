@@ -1,0 +1,131 @@
+"""The four kinds of patch; results and orders of the strategic one are those of a real Kubernetes 1.34."""
+
+from typing import Any
+
+import pytest
+
+from lab.apimachinery.errors import BadRequest, Invalid, UnsupportedMediaType
+from lab.apimachinery.resources import RESOURCES
+from lab.apimachinery.schemas import schema_of
+from lab.objects.patches import JSON_PATCH, MERGE_PATCH, STRATEGIC, patched
+from lab.objects.strategic import strategic_merge
+
+SCHEMA = schema_of(RESOURCES["deployments"])
+POD_SPEC = SCHEMA["properties"]["spec"]["properties"]["template"]["properties"]["spec"]
+
+
+def containers(names: str) -> dict[str, Any]:
+    return {"containers": [{"name": name, "image": "i"} for name in names]}
+
+
+def order(names: str) -> list[dict[str, str]]:
+    return [{"name": name} for name in names]
+
+
+@pytest.mark.parametrize(
+    ("before", "patch", "after"),
+    [
+        ("bdf", {"containers": order("a")}, "abdf"),
+        ("abdf", {"containers": order("fb")}, "adfb"),
+        ("adfb", {"containers": order("zdy")}, "zadyfb"),
+        ("zadyfb", {"$setElementOrder/containers": order("ybd"), "containers": order("b")}, "zayfbd"),
+        ("zayfbd", {"$setElementOrder/containers": order("bcf"), "containers": order("c")}, "zaybcfd"),
+        ("zaybcfd", {"containers": [{"name": "z", "$patch": "delete"}]}, "aybcfd"),
+        ("abc", {"$setElementOrder/containers": order("cba")}, "cba"),
+        ("aybcfd", {"containers": [{"$patch": "replace"}, {"name": "q"}]}, "q"),
+        ("abc", {"containers": None}, ""),
+    ],
+)
+def test_lists_merge_by_their_key_in_kubernetes_order(before: str, patch: dict[str, Any], after: str) -> None:
+    merged = strategic_merge(containers(before), patch, POD_SPEC).get("containers", [])
+    assert "".join(c["name"] for c in merged) == after
+
+
+def test_an_item_keeps_what_the_patch_does_not_say() -> None:
+    patch = {"containers": [{"name": "a", "env": [{"name": "X", "value": "1"}]}]}
+    merged = strategic_merge(containers("a"), patch, POD_SPEC)
+    assert merged["containers"] == [{"name": "a", "image": "i", "env": [{"name": "X", "value": "1"}]}]
+
+
+def test_directives_on_maps() -> None:
+    spec = {"volumes": [{"name": "v", "emptyDir": {}}], "nodeSelector": {"a": "b"}}
+    retained = {"volumes": [{"name": "v", "$retainKeys": ["name", "configMap"], "configMap": {"name": "c"}}]}
+    assert strategic_merge(spec, retained, POD_SPEC)["volumes"] == [{"name": "v", "configMap": {"name": "c"}}]
+    replaced = strategic_merge(spec, {"nodeSelector": {"$patch": "replace", "c": "d"}}, POD_SPEC)
+    assert replaced["nodeSelector"] == {"c": "d"}
+    assert strategic_merge(spec, {"nodeSelector": {"$patch": "delete"}}, POD_SPEC)["nodeSelector"] == {}
+
+
+def test_lists_of_strings_merge_as_sets_where_the_field_says_so() -> None:
+    obj = {"metadata": {"finalizers": ["a", "b"]}}
+    added = strategic_merge(obj, {"metadata": {"finalizers": ["c", "a"]}}, SCHEMA)
+    assert sorted(added["metadata"]["finalizers"]) == ["a", "b", "c"]
+    removed = strategic_merge(added, {"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"]}}, SCHEMA)
+    assert sorted(removed["metadata"]["finalizers"]) == ["b", "c"]
+
+
+def test_lists_without_a_key_are_replaced() -> None:
+    spec = {"containers": [{"name": "a", "args": ["1", "2"]}]}
+    assert strategic_merge(spec, {"containers": [{"name": "a", "args": ["3"]}]}, POD_SPEC)["containers"][0]["args"] == [
+        "3"
+    ]
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        {"containers": [{"image": "x"}]},
+        {"containers": ["x"]},
+        {"$patch": "explode"},
+        {"$retainKeys": "a"},
+        {"$setElementOrder/containers": 5, "containers": []},
+        {"$deleteFromPrimitiveList/x": 5},
+    ],
+)
+def test_a_strategic_patch_that_is_none(patch: dict[str, Any]) -> None:
+    with pytest.raises(BadRequest):
+        strategic_merge(containers("a"), patch, POD_SPEC)
+
+
+def test_merge_patch_is_rfc_7386() -> None:
+    obj = {"a": {"b": 1, "c": [1, 2]}, "d": 1}
+    assert patched(MERGE_PATCH, obj, {"a": {"b": None, "c": [3]}, "d": {"e": {"f": None}}}, SCHEMA) == {
+        "a": {"c": [3]},
+        "d": {"e": {}},
+    }
+    assert obj == {"a": {"b": 1, "c": [1, 2]}, "d": 1}
+
+
+def test_json_patch_is_rfc_6902() -> None:
+    operations = [{"op": "test", "path": "/a/0", "value": 1}, {"op": "add", "path": "/a/-", "value": 2}]
+    assert patched(JSON_PATCH, {"a": [1]}, operations, SCHEMA) == {"a": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "remove", "path": "/nope"},
+        {"op": "test", "path": "/a", "value": 7},
+        {"op": "nope", "path": "/a"},
+        {"op": "add", "path": "a", "value": 1},
+        {"op": "add", "path": 5},
+        {"op": "add", "path": "/a/9", "value": 1},
+        {"op": "copy", "path": "/b", "from": "/nope"},
+        {"op": "add", "path": "/a/x", "value": 1},
+        {},
+    ],
+)
+def test_a_json_patch_that_does_not_fit(operation: Any) -> None:
+    with pytest.raises(Invalid, match="the server rejected our request due to an error in our request"):
+        patched(JSON_PATCH, {"a": [1]}, [operation], SCHEMA)
+
+
+@pytest.mark.parametrize(("kind", "patch"), [(MERGE_PATCH, [1]), (STRATEGIC, "x"), (JSON_PATCH, {}), (JSON_PATCH, [5])])
+def test_a_patch_of_the_wrong_shape(kind: str, patch: Any) -> None:
+    with pytest.raises(BadRequest):
+        patched(kind, {}, patch, SCHEMA)
+
+
+def test_an_unknown_kind_of_patch() -> None:
+    with pytest.raises(UnsupportedMediaType, match="Unsupported Media Type: a patch is one of application/json-patch"):
+        patched("application/json", {}, {}, SCHEMA)
