@@ -8,28 +8,24 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from catalogue import ROOT, demos, strategies
 from k8s import cluster
-from tests.environments import environments
 from tests.processes import process
-from tests.tutorial import tutorials
+from tests.tutorial import Outputs, tutorials
 
 collect = tutorials().pytest()
 HPA = ROOT / "k8s" / "hpa"  # of a cluster alone: the lab has no autoscaler
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--others", action="store_true", help="leave out directories that have a tox environment")
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With --others, a directory that tox runs in an environment of its name."""
-    others = config.getoption("others") and collection_path.parent == ROOT
-    return True if others and collection_path.name in environments() else None
+    parser.addoption("--refresh", action="store_true", help="write into the tutorials what their commands print")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -37,8 +33,31 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return collect(file_path, parent) if is_tutorial else None
 
 
+class ByModule(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands out tests one by one, but for those of a module which makes something once for all: a tutorial's lab, say.
+
+    xdist's own `loadgroup` does not group under pytest 9.2 (pytest-dev/pytest-xdist#1386).
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return path if shares(path) else nodeid
+
+
+@cache
+def shares(file: str) -> bool:
+    """Whether the tests of a file share something."""
+    return file.endswith(".md") or 'scope="module"' in (ROOT / file).read_text()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByModule:
+    return ByModule(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by what they use: a cluster, or a tutorial's blocks, which may wait for a rollout."""
+    """Mark tests by what they use: a cluster, or a tutorial's blocks, which may wait for a rollout; slow ones first."""
+    items.sort(key=lambda item: not item.get_closest_marker("slow"))
     for item in items:
         if "cluster_config" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.cluster)
@@ -68,6 +87,15 @@ def namespace(cluster_config: str) -> Iterator[cluster.Namespace]:
     """A namespace of the test's own, on the cluster that KUBECONFIG names."""
     with cluster.namespace() as namespace:
         yield namespace
+
+
+@pytest.fixture(scope="module")
+def outputs(request: pytest.FixtureRequest) -> Iterator[Outputs]:
+    """What a tutorial's commands printed; written into it with --refresh."""
+    outputs = Outputs(request.path)
+    yield outputs
+    if request.config.getoption("refresh"):
+        outputs.write()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from catalogue import ROOT, demos, strategies
-from tests.environments import environments, untested
 
 STRATEGIES = pytest.mark.parametrize("strategy", strategies(), ids=lambda path: path.name)
 PAGES = [path for path in ROOT.rglob("*.md") if not re.search(r"/\.(tox|venv|git)/", str(path))]
@@ -21,29 +20,19 @@ def test_strategies_are_found() -> None:
 
 
 def test_tox_has_an_environment_for_each_strategy_and_for_nothing_that_is_none() -> None:
-    assert {name for name in environments() if (ROOT / name).is_dir()} - {"lab", "compare"} == {
-        path.name for path in strategies()
-    }
+    [names] = re.findall(r"^\[testenv:\{(.+)\}\]$", (ROOT / "tox.ini").read_text(), re.MULTILINE)
+    assert {*names.split(", ")} - {"lab", "compare"} == {path.name for path in strategies()}
 
 
-def test_every_directory_with_tests_is_run_by_an_environment() -> None:
-    assert not untested(environments(), directories_with_tests())
-
-
-def test_a_directory_whose_tests_no_environment_runs_is_named() -> None:
-    lab = ["pytest --ignore=lab/conformance lab", "python -m lab run -- pytest lab/conformance"]
-    directories = [Path("lab"), Path("lab/conformance"), Path("lint"), Path("shared")]
-    tox = {"lint": ["ruff check"], "base": ["pytest -n 4 --others"], "lab": lab}
-    assert untested(tox, directories) == [Path("lint")]  # its name is an environment's that runs no tests
-    assert untested(tox | {"lab": lab[:1]}, directories[:2]) == [Path("lab/conformance")]
-    assert untested(tox | {"base": ["pytest -n 4 tests"]}, directories) == [Path("lint"), Path("shared")]
-
-
-def test_the_others_are_the_directories_without_an_environment_of_their_name() -> None:
-    command = [sys.executable, "-m", "pytest", "--others", "--collect-only", "-q"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    collected = set(re.findall(r"^(\w+)/.*::", done.stdout, re.MULTILINE))
-    assert collected == {path.parts[0] for path in directories_with_tests()} - environments().keys(), done.stdout
+def test_make_test_runs_the_tests_of_every_directory() -> None:
+    """A directory that pytest never looks into is one like `build`, or one without permission."""
+    collected = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-qq"], cwd=ROOT, capture_output=True, text=True
+    )
+    found = {Path(line.partition(":")[0]) for line in collected.stdout.splitlines() if ": " in line}
+    written = {path.relative_to(ROOT) for path in ROOT.glob("[!.]*/**/test_*.py") if path.parts[0] != "build"}
+    assert written <= found
+    assert {strategy.relative_to(ROOT) / "README.md" for strategy in strategies()} <= found
 
 
 @STRATEGIES
@@ -89,12 +78,6 @@ def test_versions_are_pinned_and_name_no_host() -> None:
     assert "://" not in constraints
     pins = {line.partition("==")[0].lower() for line in constraints.splitlines() if "==" in line}
     assert {"grpcio", "protobuf", "pytest", "tox", "uv"} <= pins
-
-
-def directories_with_tests() -> list[Path]:
-    """Relative to the root; where pytest looks, too."""
-    found = {path.parent.relative_to(ROOT) for path in ROOT.glob("[!.]*/**/test_*.py")}
-    return sorted(path for path in found if path.parts[0] != "build")
 
 
 def readme() -> str:

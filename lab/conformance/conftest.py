@@ -1,6 +1,7 @@
-"""A namespace of its own for each test, on the cluster that KUBECONFIG names."""
+"""A namespace of its own for each test, on the cluster that KUBECONFIG names, or else on a lab."""
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from lightkube import ApiError
@@ -9,8 +10,19 @@ from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lab.conformance.api import Api, Object
 from lab.conformance.differences import DIFFERENCES, Cluster
 from lab.conformance.states import names
+from tests.processes import process
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+@pytest.fixture(scope="session")
+def cluster_config() -> Iterator[str]:
+    """KUBECONFIG, or that of a lab for all tests of this process."""
+    if given := os.environ.get("KUBECONFIG"):
+        yield given
+        return
+    with process("lab", "up") as lab:
+        yield lab.line(r"^export KUBECONFIG=(.+)$")[1]
 
 
 @pytest.fixture
