@@ -1,20 +1,73 @@
-"""What the comparison of a tutorial's outputs sees, and what it leaves to the run."""
+"""What makes a tutorial fail, and what it leaves to the run."""
 
-from tests.tutorial import normalized
+from pathlib import Path
+
+import pytest
+from sybil import Sybil
+
+from tests.tutorial import Outputs, same, tutorials
 
 SHOWN = "Greeting: Hello you (Backend IP: 10.232.1.64)\nGreeting: Hello you (Backend IP: 10.232.1.65)\n"
 
 
 def test_addresses_are_the_runs_own_but_one_is_not_two() -> None:
-    assert normalized(SHOWN.replace("10.232.1", "127.64.0")) == normalized(SHOWN)
-    assert normalized(SHOWN.replace(".64", ".65")) != normalized(SHOWN)
+    assert same(SHOWN.replace("10.232.1", "127.64.0"), SHOWN)
+    assert not same(SHOWN.replace(".64", ".65"), SHOWN)
 
 
-def test_counts_count_to_the_nearest_ten() -> None:
-    assert normalized("10.232.1.64  101 calls\n") == normalized("127.64.0.9  98 calls\n")
-    assert normalized("10.232.1.64  101 calls\n") != normalized("10.232.1.64  110 calls\n")
+def test_in_turn_is_not_one_after_the_other() -> None:
+    first, second = SHOWN.splitlines(keepends=True)
+    assert same((first + second) * 2, SHOWN * 2)
+    assert not same(first * 2 + second * 2, SHOWN * 2)
+    assert same(first * 2 + second * 2, SHOWN * 2, any_order=True)
+
+
+def test_counts_count_within_a_twentieth() -> None:
+    assert same("127.64.0.9  95 calls\n", "10.232.1.64  100 calls\n")
+    assert not same("127.64.0.9  94 calls\n", "10.232.1.64  100 calls\n")
+    assert not same("127.64.0.9  1 calls\n", "10.232.1.64  0 calls\n")
 
 
 def test_a_line_more_or_less_is_seen_and_warnings_of_the_lab_are_not() -> None:
-    assert normalized("Warning: the lab ignores this\n" + SHOWN) == normalized(SHOWN)
-    assert normalized(SHOWN + "No answer: UNAVAILABLE\n") != normalized(SHOWN)
+    assert same("Warning: the lab ignores this\n" + SHOWN, SHOWN)
+    assert not same(SHOWN + "No answer: UNAVAILABLE\n", SHOWN)
+
+
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [
+        ("```sh\nfalse\ntrue\n```", "exit code 1"),
+        ("<!-- exits: 1 -->\n\n```sh\ntrue\n```", "exit code 0"),
+        ("```sh\necho one\n```\n\n```text\ntwo\n```", "printed:\none"),
+    ],
+)
+def test_a_block_fails_by_its_exit_code_or_by_what_it_prints(tmp_path: Path, page: str, reason: str) -> None:
+    with pytest.raises(AssertionError, match=reason):
+        follow(tmp_path, page)
+
+
+def test_a_block_that_is_to_fail_and_one_that_is_skipped(tmp_path: Path) -> None:
+    follow(tmp_path, "<!-- exits: 1 -->\n\n```sh\nfalse\n```\n\n<!-- skip: next -->\n\n```sh\nfalse\n```")
+
+
+def test_what_was_printed_is_put_in_place_of_what_the_page_shows(tmp_path: Path) -> None:
+    outputs = Outputs(tmp_path / "README.md")
+    with pytest.raises(AssertionError):
+        follow(
+            tmp_path,
+            "Text.\n\n```sh\necho one; echo Warning: the lab ignores it >&2\n```\n\n```text\ntwo\n```\n",
+            outputs,
+        )
+    outputs.write()
+    assert outputs.page.read_text().endswith("```\n\n```text\none\n```\n")
+
+
+def follow(directory: Path, page: str, outputs: Outputs | None = None) -> None:
+    """Run the blocks of a page."""
+    path = directory / "README.md"
+    path.write_text(page)
+    of_ours = tutorials()
+    document = Sybil(of_ours.parsers, path=str(directory)).parse(path)
+    document.namespace |= {"kubeconfig": "none", "outputs": outputs or Outputs(path)}
+    for example in document.examples():
+        example.evaluate()

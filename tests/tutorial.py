@@ -1,15 +1,22 @@
-"""Runs the tutorials: each `sh` block of a strategy's README, and compares what it prints with the `text` block below.
+"""Runs the tutorials: each `sh` block of a README has to succeed, and to print what the `text` block below it shows.
 
 Addresses, ports, hashes, times, ages and latencies are the run's own and count as equal (the same address in two lines
-is the same address in both); so are calls per backend to the nearest ten, and the order of lines (pods are listed by
-their random names). A `text` block that follows no command is a picture. `<!-- skip: next -->` before a block leaves it
-out.
+is the same address in both), and so are calls per backend within a twentieth. A `text` block that follows no command
+is a picture. A comment before a block says what it is else:
+
+- `<!-- skip: next -->`: it is left out;
+- `<!-- exits: 1 -->`: its command is to fail, with this exit code;
+- `<!-- any order -->`: its lines come in an order of the run's own (pods are listed by their random names).
+
+`pytest NAME/README.md --refresh` writes what was printed into the README, wherever that differs.
 """
 
 import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
@@ -17,8 +24,9 @@ from sybil.parsers.markdown import CodeBlockParser, SkipParser
 from catalogue import ROOT
 
 TIMEOUT = 300  # seconds that one command may take
+WARNING = (r"^Warning: .*\n", "")  # the lab names what it stores and ignores
 OWN = [  # what differs from run to run → what stands for it
-    (r"^Warning: .*\n", ""),  # the lab names what it stores and ignores
+    WARNING,
     (r" from \S+ namespace$", ""),  # kubectl 1.32 does not say it
     (r"dns://[\d.]+:\d+/", ""),  # how the lab asks its own DNS server
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+", "TIME"),
@@ -27,18 +35,54 @@ OWN = [  # what differs from run to run → what stands for it
     (r"after \d+ calls", "after N calls"),
     (r"Received \d+ calls on \d+ connection\(s\), \d+ in all", "Received N calls"),
 ]
-
 ADDRESS = r"\b(\d+\.\d+\.\d+\.\d+|localhost)\b"  # localhost is a pod's own address on the lab
+COUNT = re.compile(r"(\d+) calls$")
+TOLERANCE = 0.05  # of a count of calls
 
 
-def normalized(output: str) -> list[str]:
-    """The lines of an output without what is its own, sorted."""
+@dataclass
+class Outputs:
+    """What the blocks of one page printed: of the last command, and where a page shows something else."""
+
+    page: Path
+    printed: str | None = None
+    changed: dict[str, str] = field(default_factory=dict)  # text block → what was printed
+
+    def write(self) -> None:
+        """Put what was printed in place of what the page shows."""
+        text = self.page.read_text()
+        for shown, printed in self.changed.items():
+            text = text.replace(f"```text\n{shown}```", f"```text\n{printed}```", 1)
+        self.page.write_text(text)
+
+
+def lines(output: str) -> list[str]:
+    """The lines of an output without what is its own."""
     for own, common in OWN:
         output = re.sub(own, common, output, flags=re.MULTILINE)
     numbers: dict[str, int] = {}
     output = re.sub(ADDRESS, lambda match: f"IP{numbers.setdefault(match[1], len(numbers) + 1)}", output)
-    output = re.sub(r"(\d+) calls$", lambda match: f"{round(int(match[1]), -1)} calls", output, flags=re.MULTILINE)
-    return sorted(" ".join(line.split()) for line in output.strip().splitlines())
+    return [" ".join(line.split()) for line in output.strip().splitlines()]
+
+
+def same(printed: str, shown: str, *, any_order: bool = False) -> bool:
+    """Whether an output is what a page shows."""
+    ours, theirs = lines(printed), lines(shown)
+    if any_order:
+        ours, theirs = sorted(ours), sorted(theirs)
+    return len(ours) == len(theirs) and all(map(_same_line, ours, theirs))
+
+
+def _same_line(printed: str, shown: str) -> bool:
+    ours, theirs = COUNT.search(printed), COUNT.search(shown)
+    if ours and theirs and abs(int(ours[1]) - int(theirs[1])) <= TOLERANCE * int(theirs[1]):
+        printed = COUNT.sub(theirs[0], printed)
+    return printed == shown
+
+
+def comment(example: Example, pattern: str) -> re.Match[str] | None:
+    """The comment of this form that stands before a block."""
+    return re.search(rf"<!-- {pattern} -->\s*\Z", example.document.text[: example.region.start])
 
 
 def run(example: Example) -> None:
@@ -46,19 +90,23 @@ def run(example: Example) -> None:
     command = example.parsed.replace(".venv/bin/python", sys.executable)
     environment = {**os.environ, "KUBECONFIG": example.namespace["kubeconfig"]}
     done = subprocess.run(
-        ["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=TIMEOUT
+        ["bash", "-ec", command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=TIMEOUT
     )
-    example.namespace["printed"] = done.stdout + done.stderr
+    printed = example.namespace["outputs"].printed = done.stdout + done.stderr
+    expected = comment(example, r"exits: (\d+)")
+    assert done.returncode == int(expected[1] if expected else 0), f"exit code {done.returncode}; printed:\n{printed}"
 
 
 def compare(example: Example) -> None:
     """What the last block printed is what the tutorial shows."""
-    printed = example.namespace.pop("printed", None)
-    if printed is not None:
-        assert normalized(printed) == normalized(example.parsed), f"printed:\n{printed}"
+    outputs: Outputs = example.namespace["outputs"]
+    printed, outputs.printed = outputs.printed, None
+    if printed is not None and not same(printed, example.parsed, any_order=bool(comment(example, "any order"))):
+        outputs.changed[example.parsed] = re.sub(*WARNING, printed, flags=re.MULTILINE)
+        raise AssertionError(f"printed:\n{printed}")
 
 
 def tutorials() -> Sybil:
     """The READMEs of the strategies, for pytest to collect."""
     blocks = (CodeBlockParser("sh", run), CodeBlockParser("text", compare))
-    return Sybil((*blocks, SkipParser()), patterns=["*/README.md"], path=str(ROOT), fixtures=["kubeconfig"])
+    return Sybil((*blocks, SkipParser()), patterns=["*/README.md"], path=str(ROOT), fixtures=["kubeconfig", "outputs"])
