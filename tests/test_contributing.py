@@ -1,0 +1,90 @@
+"""A new strategy touches the places that CONTRIBUTING.md names and no other: one is added to a copy of all this."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from catalogue import ROOT
+
+pytestmark = pytest.mark.timeout(180)
+ROW = "| [`dummy`](dummy/README.md) | nobody | nothing to do | it does nothing |\n"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Of what git knows or would take in."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    )
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def its_own_directory(copy: Path) -> None:
+    """That of the simplest strategy, by another name."""
+    shutil.copytree(copy / "clusterip", copy / "dummy")
+    for path in [*(copy / "dummy").rglob("*.*")]:
+        text = path.read_text().replace("clusterip", "dummy")
+        path.write_text(re.sub(r"^order = \d+", "order = 99", text, flags=re.MULTILINE))
+        path.rename(path.with_name(path.name.replace("clusterip", "dummy")))
+
+
+def its_name_in_tox_ini(copy: Path) -> None:
+    tox = copy / "tox.ini"
+    tox.write_text(tox.read_text().replace("clusterip, ", "clusterip, dummy, ", 1))
+
+
+def its_row_in_the_readme(copy: Path) -> None:
+    readme = copy / "README.md"
+    [last] = re.findall(r"^\| \[`grpclb`\].*\n", readme.read_text(), re.MULTILINE)
+    readme.write_text(readme.read_text().replace(last, last + ROW))
+
+
+STEPS: list[Callable[[Path], None]] = [its_own_directory, its_name_in_tox_ini, its_row_in_the_readme]
+
+
+def python(copy: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", *args], cwd=copy, capture_output=True, text=True)
+
+
+def check(copy: Path) -> subprocess.CompletedProcess[str]:
+    return python(copy, "pytest", "-q", "tests/test_repository.py", "tests/test_manifests.py", "-k", "not make_test")
+
+
+def test_a_strategy_is_added_in_the_places_that_contributing_names(copy: Path) -> None:
+    places = (
+        (ROOT / "CONTRIBUTING.md").read_text().partition("## A new strategy")[2].partition(":")[2].partition(".\n")[0]
+    )
+    assert [word for word in ("directory", "tox.ini", "README.md") if word in places] == [
+        "directory",
+        "tox.ini",
+        "README.md",
+    ]
+    for step in STEPS:
+        step(copy)
+    for done in (
+        check(copy),
+        python(copy, "tests.layers"),
+        python(copy, "lab", "run", "--", sys.executable, "-m", "compare", "dummy"),
+    ):
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"dummy .*predicted", re.sub(r"\s+", " ", done.stdout))
+
+
+@pytest.mark.parametrize("left_out", STEPS[1:], ids=lambda step: step.__name__)
+def test_a_place_that_was_forgotten_is_named(copy: Path, left_out: Callable[[Path], None]) -> None:
+    for step in STEPS:
+        if step is not left_out:
+            step(copy)
+    done = check(copy)
+    failed = re.findall(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
+    assert len(failed) == 1, done.stdout
+    assert "dummy" in done.stdout
