@@ -17,12 +17,12 @@ from lightkube import ApiError
 from rich.console import Console
 
 from catalogue import CatalogueError, Demo, chosen
-from compare import cluster, drills, report, table, words
-from compare.api import connect
+from compare import cluster, report, terminal, words
+from compare.connection import connect
 from compare.errors import CompareError
-from compare.progress import progress
-from compare.row import Row
 from compare.run import Run
+from compare.trial import check_drills
+from compare.verdict import Row
 from greeter_client.flags import seconds
 
 MISSED, FAILED = 1, 2  # exit codes
@@ -52,7 +52,7 @@ def main() -> int:
     try:
         demos = chosen(arguments.strategies)
         for demo in demos:
-            drills.check(demo)
+            check_drills(demo)
         measured = asyncio.run(_until_told_to_stop(demos, arguments))
         return measured if isinstance(measured, int) else _show(*measured, arguments)
     except KeyboardInterrupt:  # while it shows them
@@ -91,7 +91,7 @@ async def _compare(demos: Sequence[Demo], arguments: argparse.Namespace) -> Meas
     async with connect() as api:
         dns = await cluster.dns_cache(api)
         about = await cluster.describe(api, dns)
-        with progress(demos, drills=arguments.drills) as say:
+        with terminal.progress(demos, drills=arguments.drills) as say:
             run = Run(api, demos, dns_cache=dns.seconds, patience=arguments.timeout, say=say)
             return await run(drills=arguments.drills), about
 
@@ -104,7 +104,7 @@ def _show(rows: Sequence[Row], about: dict[str, Any], arguments: argparse.Namesp
         if arguments.html:
             _write(arguments.html, report.page(rows, about))
     finally:  # a disk that is full doesn't cost the table
-        table.show(Console(), rows, words.notes(rows, about))
+        terminal.show(Console(), rows, words.notes(rows, about))
     return 0 if all(row.met for row in rows) else MISSED
 
 

@@ -1,29 +1,25 @@
 """The Kubernetes API in JSON, as on the wire, so that what is sent is what lies in a manifest, field by field.
 
-lightkube contributes the connection (CA, certificates, token) and the API's errors.
+It may be away for a moment. lightkube contributes the API's errors.
 """
 
-import asyncio
 import json
-import time
+from asyncio import sleep
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 from urllib.request import getproxies_environment
 
 import httpx2
 from lightkube import ApiError
-from lightkube.config import client_adapter
-from lightkube.core.exceptions import ConfigError
-from yaml import YAMLError
 
-from compare import kubeconfig
-from compare.backoff import Backoff
 from compare.errors import ClusterError
+from endpoint_watch.backoff import Backoff as Pauses
 
 Object = dict[str, Any]
 
-TIMEOUT = httpx2.Timeout(30)  # seconds that one answer may take
+BEARABLE = 30.0  # seconds that the API may be away, of its restart say, before that is an error
 SHORT = 1.0  # seconds: a watch that ends before that is none
 NOT_REACHED = (httpx2.RequestError, httpx2.InvalidURL, OSError)  # the last of TLS
 AWAY = (429, 502, 503, 504)  # answers of what stands before an API that is away, or overburdened
@@ -139,7 +135,7 @@ class Api:
             listed = await self.get(path, **query)
             objects = {obj["metadata"]["name"]: obj for obj in listed["items"]}
             yield objects
-            version, began, away, status = listed["metadata"]["resourceVersion"], time.monotonic(), None, {}
+            version, began, away, status = listed["metadata"]["resourceVersion"], monotonic(), None, {}
             try:
                 async with self._stream(path, watch="true", resourceVersion=version, **query) as lines:
                     backoff.answered()
@@ -162,29 +158,9 @@ class Api:
             except ValueError:
                 away = Away(f"{path} broke off in the midst of an event")
             gone = status.get("code") == 410
-            if (status or away or time.monotonic() < began + SHORT) and (forgotten or not gone):
+            if (status or away or monotonic() < began + SHORT) and (forgotten or not gone):
                 await backoff.pause(away)
             forgotten = gone
-
-
-@asynccontextmanager
-async def connect() -> AsyncIterator[Api]:
-    """Connect to the cluster that KUBECONFIG names, or ~/.kube/config. Raises ClusterError where none answers."""
-    try:
-        access = await asyncio.to_thread(kubeconfig.load)
-        parameters = client_adapter.ConnectionParams(TIMEOUT, trust_env=False, proxy=access.proxy)
-        client = await asyncio.to_thread(client_adapter.AsyncClient, access.config, parameters)  # it reads files
-    except (ConfigError, YAMLError, OSError, ValueError, ImportError, httpx2.InvalidURL) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ClusterError(f"no cluster: {reason}; set KUBECONFIG, or try `make lab`") from error
-    if access.plugin:
-        client.auth = access.plugin
-    async with client as http:
-        api = Api(http)
-        with suppress(ApiError):  # not everybody may ask
-            if "gitVersion" not in await api.get("/version"):
-                raise ClusterError(f"{http.base_url} is no Kubernetes API; is KUBECONFIG right?")
-        yield api
 
 
 def _refused(response: httpx2.Response) -> Exception:
@@ -209,3 +185,23 @@ def _unreachable(http: httpx2.AsyncClient, error: Exception) -> Away:
     if getproxies_environment().keys() & {"https", "http", "all"}:
         remedy += " Proxies are taken from its clusters' proxy-url, not from the environment"
     return Away(f"no cluster answers at {http.base_url}: {reason}; {remedy}")
+
+
+class Backoff:
+    """Pauses before the API is asked again, and for how long it may be away."""
+
+    def __init__(self) -> None:
+        self._pauses = Pauses(monotonic)
+        self._away: float | None = None  # since when
+
+    def answered(self) -> None:
+        """The API is not away, or no longer."""
+        self._away = None
+
+    async def pause(self, error: Exception | None = None) -> None:
+        """Wait. `error` says that the API is away, and is raised where it has been for too long."""
+        if error:
+            self._away = self._away or monotonic()
+            if monotonic() > self._away + BEARABLE:
+                raise error
+        await sleep(self._pauses.pause())

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from catalogue import ROOT
-from compare.api import Api, connect
+from compare.api import Api
+from compare.connection import connect
 from compare.namespace import SERVER
 from tests.processes import Process, process
 

@@ -4,19 +4,20 @@ import asyncio
 import datetime
 import os
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from lightkube import ApiError
 
 from catalogue import Demo, parsed
-from compare import edge, pods, program
+from compare import pods, program
 from compare.api import MERGE, Api, Object
-from compare.endpoints import Backend, Backends
 from compare.errors import ClusterError, CompareError
-from compare.waiting import alongside, within
+from compare.pods import Backend, Backends
 
 SERVER, CLIENT = "greeter-server", "greeter-client"
+EDGES = ("Ingress", "Gateway")
 COMPONENT = "app.kubernetes.io/component"  # the label that says which part of a demo an object is of
 DELETION = 120.0  # seconds that a namespace may take to go
 LABELS = {
@@ -90,9 +91,9 @@ class Namespace:
             *(obj["metadata"]["name"] for obj in objects if obj["kind"] == "Deployment" and obj not in client)
         )
         for obj in objects:
-            if obj["kind"] in edge.KINDS:
+            if obj["kind"] in EDGES:
                 async with within(self.patience, f"an address of {obj['kind']} {obj['metadata']['name']}"):
-                    self.edge = await edge.wait(self.api, self.name, obj)
+                    self.edge = await self._address(obj)
         for obj in client:
             await self.api.create(self.name, obj)
             await self.scale(0, CLIENT)
@@ -105,6 +106,15 @@ class Namespace:
             return []
         what = f"{strategy}/prepare"
         return parsed(await program.output(what, [os.fspath(prepare), self.name, variant], self.patience), what)
+
+    async def _address(self, edge: Object) -> str:
+        """Of an Ingress or a Gateway, once it has one."""
+        path = await self.api.path(edge["apiVersion"], edge["kind"], self.name)
+        async for found in self.api.watch(path, fieldSelector=f"metadata.name={edge['metadata']['name']}"):
+            for obj in found.values():
+                if given := address(obj):
+                    return given
+        raise AssertionError("a watch has no end")
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
@@ -197,3 +207,36 @@ def _rolled_out(deployment: Object) -> bool:
         and status.get("replicas", 0) == replicas
         and status.get("availableReplicas", 0) == replicas
     )
+
+
+def address(obj: Object) -> str:
+    """Of an Ingress (networking.k8s.io) or a Gateway (gateway.networking.k8s.io); "" where it has none yet."""
+    status = obj.get("status", {})
+    given = status.get("addresses") or status.get("loadBalancer", {}).get("ingress") or [{}]
+    return str(given[0].get("value") or given[0].get("ip") or given[0].get("hostname") or "")
+
+
+@asynccontextmanager
+async def within(seconds: float, what: str) -> AsyncIterator[None]:
+    """Raises CompareError where the block takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise CompareError(f"{what}: not within {seconds:g} s") from None
+
+
+@asynccontextmanager
+async def alongside(*companions: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run these for the length of the block, which the first error among them ends: that error is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(companion) for companion in companions]
+            yield
+            for task in tasks:
+                task.cancel()
+    except BaseExceptionGroup as errors:
+        error = errors.exceptions[0]
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None

@@ -12,7 +12,7 @@ from compare import trial, verdict, words
 from compare.api import Api
 from compare.errors import ClusterError, CompareError
 from compare.namespace import Namespace
-from compare.row import Row
+from compare.verdict import Row
 
 Say = Callable[[str, str], None]  # of a strategy, what it is at; "" when a stage is over
 

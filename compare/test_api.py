@@ -9,8 +9,7 @@ import httpx2
 import pytest
 from lightkube import ApiError
 
-from compare import backoff
-from compare.api import Api
+from compare.api import BEARABLE, Api, Backoff
 from compare.errors import ClusterError
 from endpoint_watch.backoff import FIRST, HEALTHY, LONGEST
 
@@ -99,8 +98,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
 
-    monkeypatch.setattr(backoff, "sleep", sleep)
-    monkeypatch.setattr(backoff, "monotonic", lambda: 1000.0 + sum(pauses))
+    monkeypatch.setattr("compare.api.sleep", sleep)
+    monkeypatch.setattr("compare.api.monotonic", lambda: 1000.0 + sum(pauses))
     return pauses  # type: ignore[return-value]
 
 
@@ -143,7 +142,7 @@ async def test_a_watch_outlives_an_api_that_is_away_for_a_moment_and_misses_noth
 async def test_an_api_that_stays_away_ends_the_watch_in_its_words(clock: list[float]) -> None:
     with pytest.raises(ClusterError, match=r"no cluster answers at http://cluster.*: refused; is KUBECONFIG right"):
         await Script(*[REFUSED] * 99).watched()
-    assert backoff.BEARABLE < sum(clock) < 4 * backoff.BEARABLE
+    assert BEARABLE < sum(clock) < 4 * BEARABLE
 
 
 @pytest.mark.parametrize(("code", "error"), [(401, ClusterError), (403, ApiError), (404, ApiError)])
@@ -154,7 +153,7 @@ async def test_a_refusal_ends_the_watch(code: int, error: type[Exception], clock
 
 
 async def test_after_two_minutes_of_health_the_pauses_begin_anew(clock: list[float]) -> None:
-    pauses = backoff.Backoff()
+    pauses = Backoff()
     for _ in range(4):
         await pauses.pause()
     clock.append(HEALTHY + 1)  # time that passes

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from catalogue import Demo, demos
-from compare import measurement
 from compare.api import Api, Object
 from compare.conftest import Compare, state
 from compare.errors import ClusterError, CompareError
+from compare.job import measuring
 from compare.namespace import LABELS, Namespace
 from compare.run import Run
 from tests.processes import Process, wait_until
@@ -248,8 +248,8 @@ async def test_the_result_of_a_client_whose_every_call_fails_is_read(api: Api, o
         await namespace.create()
         async with namespace.watched():
             await namespace.apply()
-            async with measurement.measuring(namespace, "--count=3", "--metadata=fault=error=INTERNAL") as measuring:
-                result = await measuring.result(60)
+            async with measuring(namespace, "--count=3", "--metadata=fault=error=INTERNAL") as measurement:
+                result = await measurement.result(60)
             await until(api, namespace.path("jobs", group="batch"), failed)
     finally:
         await namespace.delete()

@@ -15,9 +15,9 @@ import pytest
 import trustme
 import yaml
 
-from compare import plugin
-from compare.api import connect
+from compare import connection
 from compare.conftest import state
+from compare.connection import connect
 from compare.errors import ClusterError
 from tests.processes import wait_until
 
@@ -293,7 +293,7 @@ async def test_a_plugin_is_told_what_it_is_asked_and_asked_again_where_its_token
 async def test_a_plugin_that_fails_is_said_with_its_words(
     kube: Kube, server: str, monkeypatch: pytest.MonkeyPatch, script: str, message: str
 ) -> None:
-    monkeypatch.setattr(plugin, "LIMIT", 0.5 if "sleep" in script else 20.0)
+    monkeypatch.setattr(connection, "PLUGIN_TIMEOUT", 0.5 if "sleep" in script else 20.0)
     kube.use(config(server, kube.plugin(script)))
     said = await refusal()
     assert said.startswith("no cluster: credential plugin ")

@@ -1,4 +1,4 @@
-"""What is made of a client's pod template, and read from an edge's status, on objects written by hand."""
+"""What is made of a client's pod template."""
 
 import signal
 import subprocess
@@ -6,9 +6,7 @@ import sys
 
 import pytest
 
-from compare.edge import address
 from compare.job import job
-from compare.pods import hopeless
 
 
 def test_the_job_is_the_clients_own_template_with_flags_after_those_of_the_container_client() -> None:
@@ -26,38 +24,6 @@ def test_the_job_is_the_clients_own_template_with_flags_after_those_of_the_conta
         },
     }
     assert client["args"] == ["--target=localhost:8000"]
-
-
-@pytest.mark.parametrize(
-    ("status", "found"),
-    [
-        ({}, ""),
-        ({"loadBalancer": {}}, ""),
-        ({"loadBalancer": {"ingress": [{"ip": "10.0.0.1"}]}}, "10.0.0.1"),
-        ({"loadBalancer": {"ingress": [{"hostname": "edge.example.com"}]}}, "edge.example.com"),
-        ({"addresses": [{"type": "IPAddress", "value": "10.0.0.2"}]}, "10.0.0.2"),
-    ],
-)
-def test_the_address_of_an_ingress_or_gateway_is_in_its_status(status: dict[str, object], found: str) -> None:
-    assert address({"status": status}) == found
-
-
-@pytest.mark.parametrize(
-    ("reason", "remedy"),
-    [
-        ("ImagePullBackOff", "k8s/load"),
-        ("ErrImageNeverPull", "k8s/load"),
-        ("CreateContainerConfigError", "mend the manifest"),
-        ("ContainerCreating", ""),
-        ("CrashLoopBackOff", ""),
-    ],
-)
-def test_only_what_waiting_cannot_mend_is_hopeless(reason: str, remedy: str) -> None:
-    container = {"image": "i", "state": {"waiting": {"reason": reason, "message": "m"}}}
-    for field in ("containerStatuses", "initContainerStatuses"):
-        said = hopeless([{"metadata": {"name": "p"}, "status": {field: [container]}}])
-        assert said == (f"pod p: {reason}: m; {said.rpartition('; ')[2]}" if remedy else "")
-        assert remedy in said
 
 
 @pytest.mark.parametrize("given", ["not found", "[]", "{}", '{"spec": {"template": {"spec": {"containers": null}}}}'])

@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 from catalogue import Demo
-from compare import report, table, words
-from compare.row import Row
+from compare import report, terminal, words
+from compare.verdict import Row
 
 ABOUT = {
     "kubernetes": "v1.34.4",
@@ -56,7 +56,7 @@ def test_the_figures_of_a_row() -> None:
 
 def printed(*rows: Row) -> str:
     file = io.StringIO()
-    table.show(Console(file=file, width=80), rows, words.notes(rows, ABOUT))
+    terminal.show(Console(file=file, width=80), rows, words.notes(rows, ABOUT))
     return file.getvalue()
 
 

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from catalogue import Demo
-from compare import trial, verdict
-from compare.errors import CompareError
+from compare import verdict
 
 EXPECTED: dict[str, Any] = {
     "spread": {"calls": 300, "replicas": 3, "backends": 3, "tolerance": 1},
@@ -128,9 +127,3 @@ def test_new_pods_that_are_called_too_late_after_the_return(first: dict[str, flo
     figures["client"] = client
     since = "the balancer was back and it was ready, expected within 2 s"
     assert verdict.drill(demo(), "balancer_away", figures) == [f"balancer away: {what} {since}" for what in missed]
-
-
-def test_a_time_that_is_none_is_named_with_its_remedy() -> None:
-    wrong = demo(scale_out=EXPECTED["scale_out"] | {"within": "soon"})
-    with pytest.raises(CompareError, match=r"mine/expectations.toml: within is 'soon', not a duration; write 30s"):
-        trial.deadline(wrong, dns_cache=0)

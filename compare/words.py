@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from compare.cluster import STOCK_CACHE
-from compare.row import Row, last_first_call
 from compare.trial import RATE, SETTLED
+from compare.verdict import Row, last_first_call
 
 NONE = "–"
 AWAY = (

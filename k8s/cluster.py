@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from compare.endpoints import ready
 from compare.job import job
+from compare.pods import ready
 
 ROOT = Path(__file__).parent.parent
 TIMEOUT = 180.0  # seconds that anything on a cluster may take, unless said otherwise

@@ -1,24 +1,94 @@
 """The cluster and the user that the kubeconfig's current context names, found as kubectl finds them.
 
-KUBECONFIG may list files: the first to set a value wins, and those that are not there are passed over.
+KUBECONFIG may list files: the first to set a value wins, and those that are not there are passed over. lightkube
+contributes the CA, the certificates and tokens; its own credential plugins know the API's beta alone, and are waited
+for without end.
 """
 
+import asyncio
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import yaml
-from lightkube import KubeConfig
+from lightkube import ApiError, KubeConfig
+from lightkube.config import client_adapter
 from lightkube.config.kubeconfig import SingleConfig
 from lightkube.core.exceptions import ConfigError
 
-from compare.plugin import Plugin
+from compare.api import Api
+from compare.errors import ClusterError, CompareError
+from compare.program import output
 
+TIMEOUT = httpx2.Timeout(30)  # seconds that one answer may take
+PLUGIN_TIMEOUT = 60.0  # seconds that a credential plugin may take
 DEFAULT = "~/.kube/config"
 KINDS = {"clusters": "cluster", "contexts": "context", "users": "user"}
 FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")  # relative to their kubeconfig
+
+
+class Plugin(httpx2.Auth):
+    """A credential plugin, the program by which users of EKS, GKE, AKS and others log in (`exec` in a kubeconfig).
+
+    The token that it prints; it is asked again where the API knows the token no longer.
+    Source: Kubernetes' reference, Authenticating, client-go credential plugins.
+    """
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        self._command = str(given["command"])
+        self._args = [str(arg) for arg in given.get("args") or ()]
+        asked = {"apiVersion": given["apiVersion"], "kind": "ExecCredential", "spec": {"interactive": False}}
+        env = {entry["name"]: entry["value"] for entry in given.get("env") or ()}
+        self._env = {**os.environ, **env, "KUBERNETES_EXEC_INFO": json.dumps(asked)}
+        self._hint = " ".join(str(given.get("installHint") or "").split())
+        self._token = ""
+
+    async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+        used = self._token = self._token or await self._asked()
+        request.headers["Authorization"] = f"Bearer {used}"
+        response = yield request
+        if response.status_code == 401:
+            if self._token == used:  # else another request has asked meanwhile
+                self._token = await self._asked()
+            request.headers["Authorization"] = f"Bearer {self._token}"
+            yield request
+
+    async def _asked(self) -> str:
+        what = f"credential plugin {self._command}"
+        try:
+            printed = await output(what, [self._command, *self._args], PLUGIN_TIMEOUT, self._env)
+        except CompareError as error:
+            remedy = self._hint or "log in again, as for kubectl"
+            raise ClusterError(f"no cluster: {error}; {remedy}") from error
+        try:
+            return str(json.loads(printed)["status"]["token"])
+        except (ValueError, KeyError, TypeError):
+            raise ClusterError(f"no cluster: {what} prints no token; try kubectl get nodes") from None
+
+
+@asynccontextmanager
+async def connect() -> AsyncIterator[Api]:
+    """Connect to the cluster that KUBECONFIG names, or ~/.kube/config. Raises ClusterError where none answers."""
+    try:
+        access = await asyncio.to_thread(load)
+        parameters = client_adapter.ConnectionParams(TIMEOUT, trust_env=False, proxy=access.proxy)
+        client = await asyncio.to_thread(client_adapter.AsyncClient, access.config, parameters)  # it reads files
+    except (ConfigError, yaml.YAMLError, OSError, ValueError, ImportError, httpx2.InvalidURL) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ClusterError(f"no cluster: {reason}; set KUBECONFIG, or try `make lab`") from error
+    if access.plugin:
+        client.auth = access.plugin
+    async with client as http:
+        api = Api(http)
+        with suppress(ApiError):  # not everybody may ask
+            if "gitVersion" not in await api.get("/version"):
+                raise ClusterError(f"{http.base_url} is no Kubernetes API; is KUBECONFIG right?")
+        yield api
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,41 @@
-"""The results as a table that one reads at a glance, for a terminal of 80 columns."""
+"""What a terminal shows: what is going on meanwhile, then the results as a table, in 80 columns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from catalogue import Demo
 from compare import words
-from compare.row import Row
+from compare.run import Say
+from compare.verdict import Row
 
 BAR = 5  # characters that stand for the calls of the busiest pod there could be
+
+
+@contextmanager
+def progress(demos: Sequence[Demo], *, drills: bool) -> Iterator[Say]:
+    """A bar for each strategy, on stderr, for the length of the block."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[what]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        stages = {demo.name: 3 + (len(demo.expectations["drills"]) if drills else 0) for demo in demos}
+        tasks = {name: bars.add_task(name, total=total, what="") for name, total in stages.items()}
+
+        def say(name: str, what: str) -> None:
+            bars.update(tasks[name], advance=0 if what else 1, what=what)
+
+        yield say
 
 
 def show(console: Console, rows: Sequence[Row], notes: Sequence[str]) -> None:

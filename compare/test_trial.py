@@ -1,4 +1,4 @@
-"""A drill that is written wrongly is said in one line, before anything is measured."""
+"""What expectations.toml has written wrongly is said in one line: a drill before anything is measured."""
 
 from pathlib import Path
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from catalogue import Demo
-from compare import drills
 from compare.conftest import Compare
 from compare.errors import CompareError
+from compare.trial import check_drills, deadline
 
 AWAY = {"do": "away", "component": "balancer", "away": "20s", "failed_attempts": 0, "new_pods_within": "2s"}
 
 
 def test_the_drills_of_a_strategy_can_be_made_and_the_servers_are_the_same_for_all(demo: Demo) -> None:
-    drills.check(demo)
+    check_drills(demo)
     assert {"scale_in", "rolling_restart"} <= demo.expectations["drills"].keys()
     assert all(demo.expectations["drills"][name]["do"] == name for name in ("scale_in", "rolling_restart"))
 
@@ -61,7 +61,7 @@ def test_a_drill_that_can_not_be_made_is_named_with_what_is_wrong(
 ) -> None:
     demo = Demo("mine/variant", own / "mine" / "manifests", {"drills": {"good": AWAY, "mad": drill}})
     with pytest.raises(CompareError) as caught:
-        drills.check(demo)
+        check_drills(demo)
     assert str(caught.value) == f"mine/expectations.toml: drills.mad{message}"
 
 
@@ -81,3 +81,9 @@ def test_it_ends_the_command_with_one_line(compare: Compare, own: Path, written:
     with compare(root=own) as run:
         assert run.end() == 2
     assert run.lines == [f"compare: mine/expectations.toml: {message}"]
+
+
+def test_a_time_that_is_none_is_named_with_its_remedy() -> None:
+    wrong = Demo("mine", Path(), {"scale_out": {"within": "soon", "dns_cached": True}})
+    with pytest.raises(CompareError, match=r"mine/expectations.toml: within is 'soon', not a duration; write 30s"):
+        deadline(wrong, dns_cache=0)
