@@ -16,7 +16,7 @@ import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from catalogue import ROOT, demos, strategies
-from k8s import cluster
+from tests.cluster import OwnNamespace, own_namespace
 from tests.processes import process
 from tests.tutorial import Outputs, tutorials
 
@@ -83,9 +83,9 @@ def cluster_config() -> str:
 
 
 @pytest.fixture
-def namespace(cluster_config: str) -> Iterator[cluster.Namespace]:
+def namespace(cluster_config: str) -> Iterator[OwnNamespace]:
     """A namespace of the test's own, on the cluster that KUBECONFIG names."""
-    with cluster.namespace() as namespace:
+    with own_namespace() as namespace:
         yield namespace
 
 

@@ -4,36 +4,35 @@ from functools import partial
 
 import pytest
 
-from k8s.cluster import ROOT, Namespace, manifests, pod_spec, until
+from catalogue import ROOT
+from tests.cluster import OwnNamespace, manifests, pod_spec, until
 
 MANIFESTS = ROOT / "client_envoy" / "manifests"
-CLIENTS = "app.kubernetes.io/component=client"
-WARM = ("--backends=3", "--warmup=60s")  # CoreDNS may know fewer of them for 30 s
 
 
-def greets(namespace: Namespace, pod: str) -> bool:
+def greets(namespace: OwnNamespace, pod: str) -> bool:
     return "Greeting" in namespace.kubectl("logs", pod, "-c", "client")
 
 
-def test_no_call_fails_when_the_clients_pod_starts_or_ends(namespace: Namespace) -> None:
+def test_no_call_fails_when_the_clients_pod_starts_or_ends(namespace: OwnNamespace) -> None:
     namespace.apply(MANIFESTS / "server.yaml")
     namespace.wait_ready(3)
     namespace.apply(MANIFESTS)
     namespace.scale(3, "greeter-client")
     namespace.rolled_out()
-    pods = [pod["metadata"]["name"] for pod in namespace.get("pods", "-l", CLIENTS)["items"]]
+    pods = [pod["metadata"]["name"] for pod in namespace.pods("client")]
     assert len(pods) == 3
     for pod in pods:
         until("its first greeting", partial(greets, namespace, pod))
         assert "No answer" not in namespace.kubectl("logs", pod, "-c", "client")
-    result = namespace.measure("--duration=1h", "--rate=100", *WARM).stop()  # by SIGTERM, in the midst of calls
+    result = namespace.measure("--duration=1h", "--rate=100").stop()  # by SIGTERM, in the midst of calls
     print(f"ended under calls: {result['failed_attempts']} failed of {result['attempts']} attempts")
     assert result["failed_attempts"] == 0, result["failure_details"]
     assert result["calls"] > 0
 
 
 @pytest.mark.parametrize(("fault", "most"), [("error=INTERNAL", 100), ("crash", 5)])
-def test_a_backend_that_breaks_soon_gets_no_calls(namespace: Namespace, fault: str, most: int) -> None:
+def test_a_backend_that_breaks_soon_gets_no_calls(namespace: OwnNamespace, fault: str, most: int) -> None:
     """A third of 2,000 calls would fail without outlier detection and health checks (client_envoy's own tests show it).
 
     5 calls fail until an ejection of 10 s, then of 20 s; or the one that a crash took along.
@@ -44,7 +43,7 @@ def test_a_backend_that_breaks_soon_gets_no_calls(namespace: Namespace, fault: s
     namespace.apply_objects(objects)
     victim = sorted(namespace.wait_ready(3))[0]
     namespace.apply(MANIFESTS / "client.yaml")
-    measurement = namespace.measure("--duration=40s", "--rate=50", "--deadline=300ms", *WARM)
+    measurement = namespace.measure("--duration=40s", "--rate=50", "--deadline=300ms")
     namespace.ask_for(fault, victim, lasting="60s")
     result = measurement.result()
     failed = sum(result["failures"].values())
@@ -53,11 +52,11 @@ def test_a_backend_that_breaks_soon_gets_no_calls(namespace: Namespace, fault: s
     assert failed <= most, result["failures"]
     assert failed > 0 or fault == "crash", "it did not break"  # a crash between two calls fails none
     if fault == "crash":
-        pods = namespace.get("pods", "-l", "app.kubernetes.io/component=server")["items"]
+        pods = namespace.pods("server")
         assert sum(pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods) == 1
 
 
-def test_without_the_service_a_call_fails_at_once_and_says_why(namespace: Namespace) -> None:
+def test_without_the_service_a_call_fails_at_once_and_says_why(namespace: OwnNamespace) -> None:
     objects = manifests("client_envoy", "client.yaml")
     pod_spec(objects, "greeter-client")["initContainers"][0]["args"][-1] = "--timeout=1s"
     namespace.apply_objects(objects)

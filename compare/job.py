@@ -40,9 +40,8 @@ def job(name: str, template: Object, flags: Sequence[str]) -> Object:
 
 
 @asynccontextmanager
-async def measuring(namespace: Namespace, *flags: str) -> AsyncIterator["Measurement"]:
-    """Start the client with these flags; enter the block when it has warmed up and measures."""
-    backends = namespace.demo.expectations["spread"]["backends"]
+async def measuring(namespace: Namespace, *flags: str, backends: int) -> AsyncIterator["Measurement"]:
+    """Start the client with these flags; enter the block when so many backends have answered it and it measures."""
     warm = [f"--backends={backends}", f"--warmup={WARMUP:g}s"]
     connect = [f"--connect={namespace.edge}"] if namespace.edge else []
     deployment = await namespace.api.get(namespace.path("deployments", CLIENT, "apps"))

@@ -1,4 +1,4 @@
-"""One demo in a namespace of its own, and what is done to it there: apply, scale, restart, delete."""
+"""A namespace of our own, and what is done to a demo in it: apply, scale, restart, delete."""
 
 import asyncio
 import datetime
@@ -30,11 +30,10 @@ LABELS = {
 class Namespace:
     """Times out after `patience` seconds wherever it waits for the cluster."""
 
-    def __init__(self, api: Api, demo: Demo, patience: float) -> None:
+    def __init__(self, api: Api, name: str, patience: float) -> None:
         self.api = api
-        self.demo = demo
+        self.name = f"{name.replace('_', '-').replace('/', '-')}-{uuid.uuid4().hex[:5]}"
         self.patience = patience
-        self.name = f"compare-{demo.name.replace('_', '-').replace('/', '-')}-{uuid.uuid4().hex[:5]}"
         self.backends = Backends(api, self.name)
         self.edge = ""  # the address of its Ingress or Gateway, where it has one
         self._asked_for = False
@@ -76,17 +75,17 @@ class Namespace:
             if error.response.status_code != 404:
                 raise
 
-    async def apply(self) -> None:
+    async def apply(self, demo: Demo) -> None:
         """Create what the manifests hold, as `kubectl apply` does; return when all Deployments are rolled out.
 
         The client comes last: one that asked DNS before would leave its "no such name" in the cluster's cache. Its pod
         template is what measures; it isn't to call by itself meanwhile.
         """
-        objects = [*await self._prepared(), *self.demo.objects()]
+        objects = [*await self._prepared(demo), *demo.objects()]
         client = [obj for obj in objects if (obj["kind"], obj["metadata"]["name"]) == ("Deployment", CLIENT)]
         for obj in [obj for obj in objects if obj not in client]:
             await self.api.create(self.name, obj)
-        await self.ready(self.demo.expectations["spread"]["replicas"])
+        await self.ready(demo.expectations["spread"]["replicas"])
         await self.rolled_out(
             *(obj["metadata"]["name"] for obj in objects if obj["kind"] == "Deployment" and obj not in client)
         )
@@ -98,10 +97,10 @@ class Namespace:
             await self.api.create(self.name, obj)
             await self.scale(0, CLIENT)
 
-    async def _prepared(self) -> list[Object]:
+    async def _prepared(self, demo: Demo) -> list[Object]:
         """What the strategy's executable `prepare`, where it has one, prints for this namespace and variant."""
-        strategy, _, variant = self.demo.name.partition("/")
-        prepare = next((d / "prepare" for d in self.demo.manifests.parents if d.name == strategy), None)
+        strategy, _, variant = demo.name.partition("/")
+        prepare = next((d / "prepare" for d in demo.manifests.parents if d.name == strategy), None)
         if not prepare or not os.access(prepare, os.X_OK):
             return []
         what = f"{strategy}/prepare"

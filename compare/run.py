@@ -25,15 +25,15 @@ class Subject:
     row: Row
 
     @property
-    def name(self) -> str:
-        return self.row.demo.name
+    def demo(self) -> Demo:
+        return self.row.demo
 
 
 class Run:
     """Latencies are measured one strategy at a time; what is counted, side by side."""
 
     def __init__(self, api: Api, demos: Sequence[Demo], *, dns_cache: float, patience: float, say: Say) -> None:
-        self._subjects = [Subject(Namespace(api, demo, patience), Row(demo)) for demo in demos]
+        self._subjects = [Subject(Namespace(api, f"compare-{demo.name}", patience), Row(demo)) for demo in demos]
         self._dns_cache = dns_cache
         self._say = say
 
@@ -44,7 +44,7 @@ class Run:
             for subject in self._subjects:
                 await self._stage(subject, "answers one channel", self._spread)
             await self._together("is scaled out under calls", self._scale_out)
-            made = [name for subject in self._subjects for name in subject.row.demo.expectations["drills"]]
+            made = [name for subject in self._subjects for name in subject.demo.expectations["drills"]]
             for drill in dict.fromkeys(made) if drills else ():
                 await self._together(words.drill(drill), partial(self._drill, drill), drill)
         finally:
@@ -56,7 +56,7 @@ class Run:
         try:
             async with asyncio.TaskGroup() as group:
                 for subject in self._subjects:
-                    if not drill or drill in subject.row.demo.expectations["drills"]:
+                    if not drill or drill in subject.demo.expectations["drills"]:
                         group.create_task(self._stage(subject, what, step))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
@@ -64,7 +64,7 @@ class Run:
     async def _stage(self, subject: Subject, what: str, step: Callable[[Subject], Awaitable[None]]) -> None:
         """One stage of one strategy; what goes wrong ends its measurement, not that of the others."""
         if not subject.row.error:
-            self._say(subject.name, what)
+            self._say(subject.demo.name, what)
             try:
                 await step(subject)
             except ClusterError:
@@ -73,31 +73,31 @@ class Run:
                 subject.row.error = str(error)
             except ApiError as error:
                 subject.row.error = f"the cluster refuses: {error.status.message}"
-        self._say(subject.name, "")
+        self._say(subject.demo.name, "")
 
     async def _apply(self, subject: Subject) -> None:
         await subject.namespace.create()
         async with subject.namespace.watched():
-            await subject.namespace.apply()
+            await subject.namespace.apply(subject.demo)
 
     async def _spread(self, subject: Subject) -> None:
         async with subject.namespace.watched():
-            subject.row.spread = await trial.spread(subject.namespace)
-        subject.row.missed += verdict.spread(subject.row.demo, subject.row.spread)
+            subject.row.spread = await trial.spread(subject.demo, subject.namespace)
+        subject.row.missed += verdict.spread(subject.demo, subject.row.spread)
 
     async def _scale_out(self, subject: Subject) -> None:
         async with subject.namespace.watched():
-            subject.row.scale_out = await trial.scale_out(subject.namespace, self._dns_cache)
-        subject.row.missed += verdict.scale_out(subject.row.demo, subject.row.scale_out)
+            subject.row.scale_out = await trial.scale_out(subject.demo, subject.namespace, self._dns_cache)
+        subject.row.missed += verdict.scale_out(subject.demo, subject.row.scale_out)
 
     async def _drill(self, name: str, subject: Subject) -> None:
         async with subject.namespace.watched():
-            subject.row.drills[name] = await trial.drill(subject.namespace, name, self._dns_cache)
-        subject.row.missed += verdict.drill(subject.row.demo, name, subject.row.drills[name])
+            subject.row.drills[name] = await trial.drill(subject.demo, subject.namespace, name, self._dns_cache)
+        subject.row.missed += verdict.drill(subject.demo, name, subject.row.drills[name])
 
     async def _delete(self) -> None:
         for subject in self._subjects:
-            self._say(subject.name, "is deleted")
+            self._say(subject.demo.name, "is deleted")
         errors = await asyncio.gather(*(s.namespace.delete() for s in self._subjects), return_exceptions=True)
         left = [s.namespace.name for s, error in zip(self._subjects, errors, strict=True) if error]
         for error in filter(None, errors):

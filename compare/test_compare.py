@@ -211,12 +211,13 @@ async def test_before_another_deployment_is_rolled_out_there_is_no_client_and_it
     api: Api, own: Path, balancer: Path
 ) -> None:
     change(balancer, "--address=0.0.0.0:8000", "--address=0.0.0.0:8001")
-    namespace = Namespace(api, Demo("mine", own / "mine" / "manifests", {"spread": {"replicas": 3}}), patience=8)
+    demo = Demo("mine", own / "mine" / "manifests", {"spread": {"replicas": 3}})
+    namespace = Namespace(api, "compare-mine", patience=8)
     try:
         await namespace.create()
         async with namespace.watched():
             with pytest.raises(CompareError) as caught:
-                await namespace.apply()
+                await namespace.apply(demo)
         created = await found(api, namespace.path("deployments", group="apps"))
     finally:
         await namespace.delete()
@@ -242,13 +243,14 @@ async def test_the_result_of_a_client_whose_every_call_fails_is_read(api: Api, o
     """It exits with 1, so its Job fails."""
     manifest = own / "mine" / "manifests" / "server.yaml"
     manifest.write_text(manifest.read_text().replace('0.0.0.0:8000"', '0.0.0.0:8000", --faults'))
-    demo = Demo("mine", own / "mine" / "manifests", {"spread": {"replicas": 3, "backends": 1}})
-    namespace = Namespace(api, demo, patience=60)
+    demo = Demo("mine", own / "mine" / "manifests", {"spread": {"replicas": 3}})
+    namespace = Namespace(api, "compare-mine", patience=60)
     try:
         await namespace.create()
         async with namespace.watched():
-            await namespace.apply()
-            async with measuring(namespace, "--count=3", "--metadata=fault=error=INTERNAL") as measurement:
+            await namespace.apply(demo)
+            failing = ("--count=3", "--metadata=fault=error=INTERNAL")
+            async with measuring(namespace, *failing, backends=1) as measurement:
                 result = await measurement.result(60)
             await until(api, namespace.path("jobs", group="batch"), failed)
     finally:

@@ -12,6 +12,7 @@ from compare.namespace import CLIENT, COMPONENT, SERVER, Namespace
 from helloworld import durations
 
 RATE = 100  # calls a second while something is done to the servers
+LASTING = ("--duration=1h", f"--rate={RATE}")  # until it is stopped
 BEFORE = 2.0  # seconds of calls before more replicas come, to see what changes
 SETTLED = 5.0  # seconds, after new pods must have got their share, in which that share is counted
 ATTEMPTS = 2000  # that a drill makes at least: fewer would miss what is rare
@@ -34,25 +35,26 @@ def deadline(demo: Demo, dns_cache: float) -> float:
     return within + (dns_cache if expected["dns_cached"] else 0)
 
 
-async def spread(namespace: Namespace) -> dict[str, Any]:
+async def spread(demo: Demo, namespace: Namespace) -> dict[str, Any]:
     """Calls one after the other over one channel, in turns with as many over plain channels to the pods themselves.
 
     As many plain channels as pods should answer: a call to a pod that has just been idle is slower by any channel.
     """
-    expected = namespace.demo.expectations["spread"]
+    expected = demo.expectations["spread"]
     backends = await namespace.ready(expected["replicas"])
     direct = [f"{b.address}:{b.port}" for b in backends.values()][: expected["backends"]]
-    async with measuring(namespace, f"--count={expected['calls']}", f"--direct={','.join(direct)}") as measurement:
+    flags = (f"--count={expected['calls']}", f"--direct={','.join(direct)}")
+    async with measuring(namespace, *flags, backends=expected["backends"]) as measurement:
         result = await measurement.result(namespace.patience)
     return {"pods": sorted(backends), "client": result}
 
 
-async def scale_out(namespace: Namespace, dns_cache: float) -> dict[str, Any]:
+async def scale_out(demo: Demo, namespace: Namespace, dns_cache: float) -> dict[str, Any]:
     """More replicas under calls: what the new ones get, and how long after we heard that they are ready."""
-    expected = namespace.demo.expectations["scale_out"]
-    old = await namespace.ready(namespace.demo.expectations["spread"]["replicas"])
-    due = deadline(namespace.demo, dns_cache)
-    async with measuring(namespace, "--duration=1h", f"--rate={RATE}") as measurement:
+    expected, spread = demo.expectations["scale_out"], demo.expectations["spread"]
+    old = await namespace.ready(spread["replicas"])
+    due = deadline(demo, dns_cache)
+    async with measuring(namespace, *LASTING, backends=spread["backends"]) as measurement:
         await asyncio.sleep(BEFORE)
         scaled = time.time()
         await namespace.scale(expected["replicas"])
@@ -78,15 +80,15 @@ async def scale_out(namespace: Namespace, dns_cache: float) -> dict[str, Any]:
     }
 
 
-async def drill(namespace: Namespace, name: str, dns_cache: float) -> dict[str, Any]:
+async def drill(demo: Demo, namespace: Namespace, name: str, dns_cache: float) -> dict[str, Any]:
     """Take something away under calls: failed attempts, retries counted; and what is seen of `away`, below."""
-    drill = namespace.demo.expectations["drills"][name]
-    replicas = namespace.demo.expectations["spread"]["replicas"]
+    drill, spread = demo.expectations["drills"][name], demo.expectations["spread"]
+    replicas = spread["replicas"]
     await namespace.scale(replicas)
     await namespace.gone(replicas)
     old = await namespace.ready(replicas)
     figures: dict[str, Any] = {}
-    async with measuring(namespace, "--duration=1h", f"--rate={RATE}") as measurement:
+    async with measuring(namespace, *LASTING, backends=spread["backends"]) as measurement:
         enough = time.time() + ATTEMPTS / RATE + 1
         if drill["do"] == "scale_in":
             await namespace.scale(1)
@@ -95,7 +97,7 @@ async def drill(namespace: Namespace, name: str, dns_cache: float) -> dict[str, 
             await namespace.restart()
             await namespace.gone(replicas)
         else:
-            figures = await _away(namespace, drill, old, dns_cache)
+            figures = await _away(namespace, drill, demo.expectations["scale_out"]["replicas"], old, dns_cache)
         await asyncio.sleep(enough - time.time())
         result = await measurement.stop()
     if drill["do"] == "away":
@@ -109,14 +111,15 @@ async def drill(namespace: Namespace, name: str, dns_cache: float) -> dict[str, 
     return figures | {"client": result}
 
 
-async def _away(namespace: Namespace, drill: dict[str, Any], old: Collection[str], dns_cache: float) -> dict[str, Any]:
+async def _away(
+    namespace: Namespace, drill: dict[str, Any], replicas: int, old: Collection[str], dns_cache: float
+) -> dict[str, Any]:
     """Every Deployment of a component has no pod for a while, in which new servers come; then it has its pods again."""
     wanted = await namespace.replicas(drill["component"])
     for deployment in wanted:
         await namespace.scale(0, deployment)
     await namespace.gone(0, drill["component"])
     gone = time.time()
-    replicas = namespace.demo.expectations["scale_out"]["replicas"]
     await namespace.scale(replicas)
     await asyncio.sleep(durations.seconds(drill["away"]))
     for deployment, number in wanted.items():

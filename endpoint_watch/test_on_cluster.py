@@ -9,9 +9,9 @@ import pytest
 
 from endpoint_watch import Snapshot, connect, watch
 from endpoint_watch.endpoints import SERVICE_NAME, Object
-from k8s import cluster
+from tests.cluster import TIMEOUT, OwnNamespace, manifests
 
-TIMEOUT = 60.0  # seconds for a snapshot to come
+SOON = 60.0  # seconds for a snapshot to come
 
 
 def endpoint(address: str, *, ready: bool = True, terminating: bool = False, zone: str | None = None) -> Object:
@@ -37,11 +37,11 @@ def slice_of(name: str, *endpoints: Object, owner: str = "web", ports: dict[str,
     }
 
 
-async def kubectl(namespace: cluster.Namespace, *args: str, obj: Object | None = None) -> None:
+async def kubectl(namespace: OwnNamespace, *args: str, obj: Object | None = None) -> None:
     await asyncio.to_thread(namespace.kubectl, *args, stdin=json.dumps(obj) if obj else None)
 
 
-def apply(namespace: cluster.Namespace, *objects: Object) -> None:
+def apply(namespace: OwnNamespace, *objects: Object) -> None:
     namespace.apply_objects(objects)
 
 
@@ -51,7 +51,7 @@ class Following:
 
     async def next(self, service: str, *endpoints: str) -> None:
         """The next snapshot, which must be this one."""
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(SOON):
             snapshot = await anext(self._snapshots)
         assert not snapshot.stale
         assert (snapshot.service, addresses(snapshot)) == (service, list(endpoints))
@@ -59,12 +59,12 @@ class Following:
     async def until(self, what: str, check: Callable[[Snapshot], bool]) -> Snapshot:
         """Those to come, up to one that it is true of."""
         try:
-            async with asyncio.timeout(cluster.TIMEOUT):
+            async with asyncio.timeout(TIMEOUT):
                 async for snapshot in self._snapshots:
                     if check(snapshot):
                         return snapshot
         except TimeoutError:
-            pytest.fail(f"{what}: not within {cluster.TIMEOUT:g} s")
+            pytest.fail(f"{what}: not within {TIMEOUT:g} s")
         raise AssertionError
 
 
@@ -73,7 +73,7 @@ def addresses(snapshot: Snapshot) -> list[str]:
 
 
 @asynccontextmanager
-async def following(namespace: cluster.Namespace, *services: str) -> AsyncGenerator[Following, None]:
+async def following(namespace: OwnNamespace, *services: str) -> AsyncGenerator[Following, None]:
     async with (
         connect() as api,
         aclosing(watch(api, services, namespace=namespace.name, port="grpc")) as snapshots,
@@ -81,7 +81,7 @@ async def following(namespace: cluster.Namespace, *services: str) -> AsyncGenera
         yield Following(snapshots)
 
 
-async def test_each_change_of_its_slices_is_told(namespace: cluster.Namespace) -> None:
+async def test_each_change_of_its_slices_is_told(namespace: OwnNamespace) -> None:
     apply(namespace, service("web"), slice_of("one", endpoint("10.0.0.1")))
     async with following(namespace, "web") as seen:
         await seen.next("web", "10.0.0.1:8000")
@@ -100,7 +100,7 @@ async def test_each_change_of_its_slices_is_told(namespace: cluster.Namespace) -
 
 
 async def test_a_service_without_slices_is_empty_and_one_that_is_not_watched_is_not_told(
-    namespace: cluster.Namespace,
+    namespace: OwnNamespace,
 ) -> None:
     apply(namespace, service("web"), service("other"), slice_of("other", endpoint("10.0.0.9"), owner="other"))
     async with following(namespace, "absent", "web") as seen:
@@ -115,9 +115,9 @@ async def test_a_service_without_slices_is_empty_and_one_that_is_not_watched_is_
 
 
 async def test_of_a_deployment_that_shrinks_those_that_end_leave(
-    namespace: cluster.Namespace,
+    namespace: OwnNamespace,
 ) -> None:
-    apply(namespace, *cluster.manifests("clusterip", "server.yaml"))
+    apply(namespace, *manifests("clusterip", "server.yaml"))
     async with following(namespace, "greeter-server") as seen:
         three = await seen.until("three ready ones", lambda snapshot: len(snapshot.endpoints) == 3)
         assert {each.port for each in three.endpoints} == {8000}
@@ -128,7 +128,7 @@ async def test_of_a_deployment_that_shrinks_those_that_end_leave(
         await seen.until("none", lambda snapshot: not snapshot.endpoints)
 
 
-async def test_of_all_services_those_that_come_and_go_are_told(namespace: cluster.Namespace) -> None:
+async def test_of_all_services_those_that_come_and_go_are_told(namespace: OwnNamespace) -> None:
     apply(namespace, service("web"), slice_of("one", endpoint("10.0.0.1")))
     async with following(namespace) as seen:
         await seen.next("web", "10.0.0.1:8000")

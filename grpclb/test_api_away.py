@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import grpc
 import pytest
 
+from catalogue import ROOT
 from grpclb.load_balancer_pb2 import InitialLoadBalanceRequest, LoadBalanceRequest
 from grpclb.load_balancer_pb2_grpc import LoadBalancerStub
-from k8s import cluster
-from k8s.cluster import ROOT, until
+from tests.cluster import own_namespace
 from tests.processes import process
 
 PATIENCE = 4.0  # seconds that kubectl waits for an API that is stopped: ten, then it gives up
@@ -71,11 +71,11 @@ def listed(address: str) -> set[str]:
 
 @pytest.mark.timeout(300)
 def test_the_list_is_served_on_and_the_change_made_meanwhile_arrives_after(api: Api) -> None:
-    with cluster.namespace() as namespace:
+    with own_namespace() as namespace:
         namespace.apply(ROOT / "grpclb" / "manifests")
         old = namespace.wait_ready(3)
-        balancers = namespace.get("pods", "-l", "app.kubernetes.io/component=balancer")["items"]
-        measurement = namespace.measure("--duration=1h", "--rate=50", "--backends=3", "--warmup=60s")
+        balancers = namespace.pods("balancer")
+        measurement = namespace.measure("--duration=1h", "--rate=50")
         with api.away():
             stopped = time.time()
             scale = ["kubectl", "--namespace", namespace.name, "scale", "deployment/greeter-server", "--replicas=4"]
@@ -87,7 +87,7 @@ def test_the_list_is_served_on_and_the_change_made_meanwhile_arrives_after(api: 
                 api.resume()
                 back = time.time()
                 assert asked.wait(timeout=60) == 0
-        [new] = until("4 ready", lambda: found if len(found := namespace.ready()) == 4 else None) - old
+        [new] = namespace.wait_ready(4) - old
         time.sleep(3)  # of calls that the new pod gets its share of
         result = measurement.stop()
     assert result["failed_attempts"] == 0, result["failure_details"]

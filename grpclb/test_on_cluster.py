@@ -1,56 +1,43 @@
 """grpclb on a cluster: what DNS says, how soon a change reaches calls, and what becomes of calls when pods go."""
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
 import pytest
-from dnslib import QTYPE, DNSRecord
+from dnslib import QTYPE
 
 import endpoint_watch
-from k8s.cluster import ROOT, Measurement, Namespace, deployment, kubectl, manifests, pod_spec, until
+from catalogue import ROOT
+from tests.cluster import OwnNamespace, deployment, kubectl, manifests, pod_spec, stop, until
 
 MANIFESTS = ROOT / "grpclb" / "manifests"
-WARM = ("--backends=3", "--warmup=60s")
 
 
-def addresses(namespace: Namespace, component: str) -> set[str]:
+def addresses(namespace: OwnNamespace, component: str) -> set[str]:
     """Of the pods of a component."""
-    found = namespace.get("pods", "-l", f"app.kubernetes.io/component={component}")["items"]
-    return {pod["status"]["podIP"] for pod in found if "podIP" in pod["status"]}
+    return {pod["status"]["podIP"] for pod in namespace.pods(component) if "podIP" in pod["status"]}
 
 
-def all_gone(namespace: Namespace, component: str, pods: set[str]) -> bool:
+def all_gone(namespace: OwnNamespace, component: str, pods: set[str]) -> bool:
     return not pods & addresses(namespace, component)
 
 
-def take_balancers_away(namespace: Namespace) -> None:
+def take_balancers_away(namespace: OwnNamespace) -> None:
     namespace.scale(0, "greeter-balancer")
     until("no balancer", lambda: not addresses(namespace, "balancer"))
 
 
-def ask(namespace: Namespace, name: str, kind: str) -> DNSRecord:
-    """What the cluster's DNS answers."""
-    annotations = namespace.get("namespace", namespace.name)["metadata"].get("annotations", {})
-    if not (address := annotations.get("lab/dns") or os.environ.get("DNS_ADDRESS", "")):
-        pytest.skip("DNS_ADDRESS is not set: nothing to ask this cluster's DNS at")
-    host, _, port = address.partition(":")
-    question = DNSRecord.question(f"{name}.{namespace.name}.svc.cluster.local", kind)
-    return DNSRecord.parse(question.send(host, int(port), timeout=5))
-
-
-def test_dns_names_the_balancers_alone_by_srv_and_all_pods_by_the_name_itself(namespace: Namespace) -> None:
+def test_dns_names_the_balancers_alone_by_srv_and_all_pods_by_the_name_itself(namespace: OwnNamespace) -> None:
     namespace.apply(MANIFESTS)
     servers, balancers = namespace.wait_ready(3), addresses(namespace, "balancer")
     full = f"greeter-server.{namespace.name}.svc.cluster.local."
 
     def places(port: str) -> set[tuple[str, int]]:
-        found = ask(namespace, f"_{port}._tcp.greeter-server", "SRV").rr
+        found = namespace.ask_dns(f"_{port}._tcp.greeter-server", "SRV").rr
         return {(str(record.rdata.target), record.rdata.port) for record in found if record.rtype == QTYPE.SRV}
 
     def hosts(pods: set[str], port: int) -> set[tuple[str, int]]:
@@ -61,12 +48,12 @@ def test_dns_names_the_balancers_alone_by_srv_and_all_pods_by_the_name_itself(na
     until("the servers alone", lambda: places("grpc") == hosts(servers, 8000))
 
     def named() -> set[str]:
-        return {str(record.rdata) for record in ask(namespace, "greeter-server", "A").rr}
+        return {str(record.rdata) for record in namespace.ask_dns("greeter-server").rr}
 
     until("all pods in DNS", lambda: named() == servers | balancers)
 
 
-def test_it_may_read_endpointslices_and_nothing_else(namespace: Namespace) -> None:
+def test_it_may_read_endpointslices_and_nothing_else(namespace: OwnNamespace) -> None:
     namespace.apply(MANIFESTS)
     whom = f"--as=system:serviceaccount:{namespace.name}:greeter-balancer"
     listed = namespace.kubectl("auth", "can-i", "--list", whom)
@@ -81,15 +68,6 @@ def test_it_may_read_endpointslices_and_nothing_else(namespace: Namespace) -> No
         answer = namespace.kubectl("auth", "can-i", verb, what, whom, ok=(0, 1)).strip()
         assert answer == ("yes" if (verb, what) == ("watch", "endpointslices") else "no")
     assert kubectl("auth", "can-i", "list", "endpointslices", "-n", "default", whom, ok=(1,)).stdout.strip() == "no"
-
-
-def test_every_second_is_even(namespace: Namespace) -> None:
-    namespace.apply(MANIFESTS)
-    result = namespace.measure("--duration=10s", "--rate=90", *WARM).result()
-    whole = [window for window in result["windows"] if sum(window["backends"].values()) >= 60]
-    print([window["backends"] for window in whole])
-    assert len(whole) >= 8
-    assert all(window["jain"] > 0.99 for window in whole), whole
 
 
 class Heard:
@@ -113,7 +91,7 @@ class Heard:
 
 
 @contextmanager
-def hearing(namespace: Namespace) -> Iterator[Heard]:
+def hearing(namespace: OwnNamespace) -> Iterator[Heard]:
     """Watch the EndpointSlices as the balancer does, for the length of the block."""
     heard = Heard(namespace.name)
     loop = asyncio.new_event_loop()
@@ -130,13 +108,13 @@ def hearing(namespace: Namespace) -> Iterator[Heard]:
 
 
 @pytest.mark.timeout(400)
-def test_a_change_of_the_endpointslices_reaches_calls_at_once(namespace: Namespace) -> None:
+def test_a_change_of_the_endpointslices_reaches_calls_at_once(namespace: OwnNamespace) -> None:
     """Over 21 pods that come and 21 that go; what expectations.toml gives them is for one in a hundred."""
     namespace.apply(MANIFESTS)
     namespace.wait_ready(3)
     rate = 200
     with hearing(namespace) as heard:
-        measurement = namespace.measure("--duration=1h", f"--rate={rate}", *WARM)
+        measurement = namespace.measure("--duration=1h", f"--rate={rate}")
         for _ in range(7):
             for replicas in (5, 2, 3):
                 namespace.scale(replicas)
@@ -158,11 +136,11 @@ def test_a_change_of_the_endpointslices_reaches_calls_at_once(namespace: Namespa
 @pytest.mark.parametrize(
     "what", [("server",), ("balancer",), ("server", "balancer")], ids=lambda components: "_and_".join(components)
 )
-def test_a_rolling_update_fails_no_call(namespace: Namespace, what: tuple[str, ...]) -> None:
+def test_a_rolling_update_fails_no_call(namespace: OwnNamespace, what: tuple[str, ...]) -> None:
     namespace.apply(MANIFESTS)
     namespace.wait_ready(3)
     before = {component: addresses(namespace, component) for component in what}
-    measurement = namespace.measure("--duration=1h", "--rate=100", *WARM)
+    measurement = namespace.measure("--duration=1h", "--rate=100")
     began = time.monotonic()
     for component in what:
         namespace.kubectl("rollout", "restart", f"deployment/greeter-{component}")
@@ -177,7 +155,7 @@ def test_a_rolling_update_fails_no_call(namespace: Namespace, what: tuple[str, .
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_the_pre_stop_is_enough_also_for_servers_that_hang_up_at_once(namespace: Namespace, told: bool) -> None:
+def test_the_pre_stop_is_enough_also_for_servers_that_hang_up_at_once(namespace: OwnNamespace, told: bool) -> None:
     """On SIGTERM they end in the midst of calls, of which each client has one at any time: what is left is the preStop.
 
     It is enough because the clients are told in it. With no balancer to tell them, calls fail.
@@ -194,27 +172,25 @@ def test_the_pre_stop_is_enough_also_for_servers_that_hang_up_at_once(namespace:
     namespace.rolled_out()
     namespace.wait_ready(3)
     slow = ("--duration=1h", "--rate=10", "--metadata=fault=delay=100ms")
-    measurements = [namespace.measure(*slow, *WARM) for _ in range(4)]
+    measurements = [namespace.measure(*slow) for _ in range(4)]
     if not told:
         take_balancers_away(namespace)
     for _ in range(2):
         namespace.kubectl("rollout", "restart", "deployment/greeter-server")
         namespace.rolled_out()
         namespace.gone(3)
-    with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(Measurement.stop, measurements))
-    failed, attempts = (sum(result[key] for result in results) for key in ("failed_attempts", "attempts"))
+    failed, attempts, results = stop(measurements)
     print(f"no drain, {'told' if told else 'not told'}: {failed} of {attempts} attempts failed")
     assert (failed == 0) == told, results[0]["failure_details"]
 
 
-def test_calls_go_on_without_a_balancer_and_changes_arrive_once_there_is_one_again(namespace: Namespace) -> None:
+def test_calls_go_on_without_a_balancer_and_changes_arrive_once_there_is_one_again(namespace: OwnNamespace) -> None:
     objects = manifests("grpclb")
     del pod_spec(objects, "greeter-balancer")["containers"][0]["lifecycle"]  # it would outlast our patience
     namespace.apply_objects(objects)
     namespace.rolled_out()
     old = namespace.wait_ready(3)
-    measurement = namespace.measure("--duration=1h", "--rate=100", *WARM)
+    measurement = namespace.measure("--duration=1h", "--rate=100")
     take_balancers_away(namespace)
     namespace.scale(4)
     [new] = namespace.wait_ready(4) - old
@@ -231,17 +207,17 @@ def test_calls_go_on_without_a_balancer_and_changes_arrive_once_there_is_one_aga
     assert result["backends"][new]["first_seen"] > back
 
 
-def pod_of(namespace: Namespace, address: str) -> str:
-    """The name of the pod that has it."""
-    pods = namespace.get("pods", "-l", "app.kubernetes.io/component=server")["items"]
+def pod_of(namespace: OwnNamespace, address: str) -> str:
+    """The name of the server that has it."""
+    pods = namespace.pods("server")
     return str(next(pod["metadata"]["name"] for pod in pods if pod["status"].get("podIP") == address))
 
 
-def test_clients_have_a_balancer_again_as_soon_as_all_have_been_replaced(namespace: Namespace) -> None:
+def test_clients_have_a_balancer_again_as_soon_as_all_have_been_replaced(namespace: OwnNamespace) -> None:
     """Each ends later than DNS forgets it (preStop): a client whose balancer ends is given the address of a new one."""
     namespace.apply(MANIFESTS)
     old, balancers = namespace.wait_ready(3), addresses(namespace, "balancer")
-    measurement = namespace.measure("--duration=1h", "--rate=100", *WARM)
+    measurement = namespace.measure("--duration=1h", "--rate=100")
     namespace.kubectl("rollout", "restart", "deployment/greeter-balancer")
     until("the end of the old", partial(all_gone, namespace, "balancer", balancers))
     namespace.scale(4)
@@ -254,7 +230,7 @@ def test_clients_have_a_balancer_again_as_soon_as_all_have_been_replaced(namespa
     assert result["failed_attempts"] == 0, result["failure_details"]
 
 
-def test_a_client_that_finds_no_balancer_falls_back_on_the_servers_in_dns(namespace: Namespace) -> None:
+def test_a_client_that_finds_no_balancer_falls_back_on_the_servers_in_dns(namespace: OwnNamespace) -> None:
     objects = manifests("grpclb")
     deployment(objects, "greeter-balancer")["spec"]["replicas"] = 0
     client = pod_spec(objects, "greeter-client")
@@ -262,6 +238,6 @@ def test_a_client_that_finds_no_balancer_falls_back_on_the_servers_in_dns(namesp
     namespace.apply_objects(objects)
     namespace.rolled_out()
     servers = namespace.wait_ready(3)
-    result = namespace.measure("--count=300", *WARM).result()
+    result = namespace.measure("--count=300").result()
     assert set(result["backends"]) == servers
     assert result["failed_attempts"] == 0

@@ -4,46 +4,41 @@ Without a liveness probe a hang costs calls for as long as it lasts: the strateg
 """
 
 import time
-from typing import Any
 
-from catalogue import Demo
-from k8s.cluster import Namespace, manifests, pod_spec, until
+from catalogue import Demo, chosen
+from tests.cluster import Object, OwnNamespace, pod_spec, until
 
 RATE = 20  # calls a second
-SERVERS = ("-l", "app.kubernetes.io/component=server")
-# Seconds for which calls fail: until the liveness probe has failed three times, 10 s apart, and the container has had
-# its 5 s of grace; or, of Envoy, until a health check has failed (interval and timeout). And a busy machine.
+# Seconds for which calls fail, where expectations.toml doesn't say less: until the liveness probe has failed three
+# times, 10 s apart, and the container has had its 5 s of grace. And a busy machine.
 RESTARTED = 30 + 5 + 15
-ENDS = {"client_envoy": 3 + 7}
 
 
-def with_faults(namespace: Namespace, strategy: str, replicas: int) -> None:
+def with_faults(namespace: OwnNamespace, demo: Demo) -> None:
     """Apply it, with servers that break when asked to, and whose connections don't end by themselves."""
-    objects = manifests(strategy)
+    objects = demo.objects()
     [server] = pod_spec(objects)["containers"]
     server["args"].append("--faults")
     server["env"].append({"name": "GRPC_MAX_CONNECTION_AGE", "value": "10m"})
     namespace.apply_objects(objects)
     namespace.rolled_out()
-    namespace.wait_ready(replicas)
+    namespace.wait_ready(demo.expectations["spread"]["replicas"])
 
 
-def called(namespace: Namespace) -> dict[str, Any] | None:
+def called(namespace: OwnNamespace) -> Object | None:
     """A server that receives calls just now."""
-    for pod in namespace.get("pods", *SERVERS)["items"]:
+    for pod in namespace.pods("server"):
         if "Received" in namespace.kubectl("logs", pod["metadata"]["name"], "--since=2s"):
-            found: dict[str, Any] = pod
-            return found
+            return pod
     return None
 
 
 def test_a_server_that_hangs_is_left_alone_or_restarted_and_calls_are_answered_again(
-    namespace: Namespace, demo: Demo
+    namespace: OwnNamespace, demo: Demo
 ) -> None:
-    with_faults(namespace, demo.name, demo.expectations["spread"]["replicas"])
+    with_faults(namespace, demo)
     backends = demo.expectations["spread"]["backends"]
-    flags = (f"--rate={RATE}", "--deadline=300ms", f"--backends={backends}", "--warmup=60s")
-    measurement = namespace.measure("--duration=1h", *flags)
+    measurement = namespace.measure("--duration=1h", f"--rate={RATE}", "--deadline=300ms", backends=backends)
     victim = until("a server that is called", lambda: called(namespace))
     asked = time.time()
     namespace.ask_for("hang", victim["status"]["podIP"], lasting="10m")
@@ -61,13 +56,15 @@ def test_a_server_that_hangs_is_left_alone_or_restarted_and_calls_are_answered_a
     seconds, calls = failed[-1] - failed[0] + 1, sum(result["failures"].values())
     print(f"{demo.name}: {calls} calls failed, for {seconds} s; restarted {restarted:.0f} s after it was asked to hang")
     assert restarted < RESTARTED
-    assert seconds < ENDS.get(demo.name, RESTARTED)
+    assert seconds < demo.expectations.get("broken_backend", {}).get("hang_ends", RESTARTED)
 
 
-def test_a_server_that_is_not_ready_any_more_keeps_the_calls_of_those_who_are_connected(namespace: Namespace) -> None:
+def test_a_server_that_is_not_ready_any_more_keeps_the_calls_of_those_who_are_connected(
+    namespace: OwnNamespace,
+) -> None:
     """Readiness governs who is named and connected to from now on. (Clients that ask for health leave at once.)"""
-    with_faults(namespace, "clusterip", 3)
-    measurement = namespace.measure("--duration=1h", f"--rate={RATE}")
+    with_faults(namespace, *chosen(["clusterip"]))
+    measurement = namespace.measure("--duration=1h", f"--rate={RATE}", backends=1)
     victim = until("the server that is called", lambda: called(namespace))["status"]["podIP"]
     namespace.ask_for("unready", victim, lasting="10m")
     until("it is not ready", lambda: victim not in namespace.ready())

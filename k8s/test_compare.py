@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from catalogue import demos
-from k8s.cluster import ROOT, Namespace, kubectl
+from catalogue import ROOT, demos
+from tests.cluster import OwnNamespace, kubectl
 
 
 def compare(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -24,7 +24,7 @@ def compare(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_every_strategy_shows_what_it_is_expected_to_measured_side_by_side(
-    namespace: Namespace, tmp_path: Path
+    namespace: OwnNamespace, tmp_path: Path
 ) -> None:
     figures = tmp_path / "figures.json"
     done = compare("--drills", f"--json={figures}")
@@ -45,7 +45,7 @@ def test_every_strategy_shows_what_it_is_expected_to_measured_side_by_side(
         )
 
 
-def test_without_the_right_to_create_namespaces_it_says_so(namespace: Namespace, tmp_path: Path) -> None:
+def test_without_the_right_to_create_namespaces_it_says_so(namespace: OwnNamespace, tmp_path: Path) -> None:
     namespace.kubectl("create", "serviceaccount", "nobody")
     nobody = f"--as=system:serviceaccount:{namespace.name}:nobody"
     if "yes" in kubectl("auth", "can-i", "create", "namespaces", nobody, ok=(0, 1)).stdout:
@@ -60,7 +60,7 @@ def test_without_the_right_to_create_namespaces_it_says_so(namespace: Namespace,
     assert "Traceback" not in done.stderr
 
 
-def test_the_address_of_an_ingress_is_handed_to_the_client(namespace: Namespace, tmp_path: Path) -> None:
+def test_the_address_of_an_ingress_is_handed_to_the_client(namespace: OwnNamespace, tmp_path: Path) -> None:
     """To one that has no use for it, and says so."""
     if not kubectl("get", "ingressclasses", "-o", "name", ok=(0, 1)).stdout:
         pytest.skip("this cluster has no ingress controller")

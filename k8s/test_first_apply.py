@@ -2,22 +2,29 @@
 
 import pytest
 
-from k8s.cluster import Namespace, manifests, pod_spec, until
+from catalogue import Demo, demos
+from compare.namespace import CLIENT
+from tests.cluster import Object, OwnNamespace, pod_spec, until
+
+
+def waiting(client: Object) -> list[Object]:
+    """The init containers by which a client waits for its servers."""
+    return [each for each in client.get("initContainers", ()) if each["name"].startswith("wait-for-")]
 
 
 @pytest.mark.parametrize("waits", [True, False])
-@pytest.mark.parametrize("strategy", ["client_roundrobin", "client_envoy", "grpclb"])
+@pytest.mark.parametrize(
+    "strategy", [demo for demo in demos() if waiting(pod_spec(demo.objects(), CLIENT))], ids=lambda demo: demo.name
+)
 def test_no_call_fails_unless_the_client_does_not_wait_for_a_server(
-    namespace: Namespace, strategy: str, waits: bool
+    namespace: OwnNamespace, strategy: Demo, waits: bool
 ) -> None:
-    objects = manifests(strategy)
+    objects = strategy.objects()
     # The client's container is up before them, also on a machine that starts it slowly.
     pod_spec(objects)["containers"][0]["startupProbe"]["initialDelaySeconds"] = 10
-    client = pod_spec(objects, "greeter-client")
+    client = pod_spec(objects, CLIENT)
     if not waits:
-        client["initContainers"] = [
-            each for each in client["initContainers"] if not each["name"].startswith("wait-for-")
-        ]
+        client["initContainers"] = [each for each in client["initContainers"] if each not in waiting(client)]
     namespace.apply_objects(objects)
 
     def log() -> str:
@@ -25,5 +32,5 @@ def test_no_call_fails_unless_the_client_does_not_wait_for_a_server(
 
     until("greetings", lambda: "Greeting" in log())
     failed = log().count("No answer")
-    print(f"{strategy}, waits {waits}: {failed} calls failed before the first that was answered")
+    print(f"{strategy.name}, waits {waits}: {failed} calls failed before the first that was answered")
     assert (failed == 0) == waits

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from k8s import cluster
-from k8s.cluster import ROOT, Measurement, Namespace, kubectl, until
+from catalogue import ROOT
+from tests.cluster import Measuring, OwnNamespace, kubectl, own_namespace, until
 
 HPA = ROOT / "k8s" / "hpa" / "hpa.yaml"
 STRATEGIES = {"clusterip": 1, "client_roundrobin": 3}  # and how many backends answer at first
@@ -31,8 +31,8 @@ class Run:
     """One strategy under load."""
 
     strategy: str
-    namespace: Namespace
-    load: Measurement
+    namespace: OwnNamespace
+    load: Measuring
     old: set[str]
     looks: list[dict[str, Any]] = field(default_factory=list)
 
@@ -62,17 +62,17 @@ def runs(cluster_config: str) -> Iterator[list[Run]]:
     if "cpu" not in kubectl("top", "nodes", ok=(0, 1)).stdout.lower():
         pytest.skip("this cluster has no metrics: kubectl top nodes says nothing; install metrics-server")
     with ExitStack() as stack:
-        namespaces = [stack.enter_context(cluster.namespace()) for _ in STRATEGIES]
+        namespaces = [stack.enter_context(own_namespace()) for _ in STRATEGIES]
         with ThreadPoolExecutor() as pool:
             yield list(pool.map(_start, STRATEGIES, namespaces))
 
 
-def _start(strategy: str, namespace: Namespace) -> Run:
+def _start(strategy: str, namespace: OwnNamespace) -> Run:
     namespace.apply(ROOT / strategy / "manifests" / "server.yaml")
     namespace.apply(ROOT / strategy / "manifests")
     old = namespace.wait_ready(3)
     namespace.kubectl("apply", "-f", str(HPA))
-    load = namespace.measure("--duration=10m", f"--rate={RATE}", f"--backends={STRATEGIES[strategy]}", "--warmup=60s")
+    load = namespace.measure("--duration=10m", f"--rate={RATE}", backends=STRATEGIES[strategy])
     return Run(strategy, namespace, load, old)
 
 

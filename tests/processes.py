@@ -121,10 +121,10 @@ def greeters(count: int, *args: str, module: str = "greeter_server", **env: str)
         yield [first, *others]
 
 
-def wait_until(what: str, check: Callable[[], Any], timeout: float = DEADLINE) -> Any:
-    """The first truthy answer of `check`. Fails with `what` after `timeout` seconds."""
+def wait_until(what: str, check: Callable[[], Any], timeout: float = DEADLINE, every: float = 0.02) -> Any:
+    """The first truthy answer of `check`, asked `every` so many seconds. Fails with `what` after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (answer := check()):
         assert time.monotonic() < deadline, f"{what}: not within {timeout:g} s"
-        time.sleep(0.02)
+        time.sleep(every)
     return answer
