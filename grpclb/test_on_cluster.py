@@ -199,18 +199,12 @@ def test_calls_go_on_without_a_balancer_and_changes_arrive_once_there_is_one_aga
     namespace.scale(2, "greeter-balancer")
     namespace.rolled_out()
     # A client tries again after pauses of up to 1.6 × the time so far, ± 20 %, and DNS keeps "no such name" for 30 s.
-    until("calls of the new pod", lambda: "Received" in namespace.kubectl("logs", pod_of(namespace, new)))
+    until("calls of the new pod", lambda: "Received" in namespace.log_of(new))
     result = measurement.stop()
     print(f"{result['failed_attempts']} of {result['attempts']} attempts failed without a balancer")
     print(f"the new pod got its first call {result['backends'][new]['first_seen'] - back:.1f} s after it was asked for")
     assert result["failed_attempts"] == 0, result["failure_details"]
     assert result["backends"][new]["first_seen"] > back
-
-
-def pod_of(namespace: OwnNamespace, address: str) -> str:
-    """The name of the server that has it."""
-    pods = namespace.pods("server")
-    return str(next(pod["metadata"]["name"] for pod in pods if pod["status"].get("podIP") == address))
 
 
 def test_clients_have_a_balancer_again_as_soon_as_all_have_been_replaced(namespace: OwnNamespace) -> None:

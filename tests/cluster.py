@@ -118,6 +118,11 @@ class OwnNamespace:
         pods: list[Object] = self.get("pods", "-l", f"{COMPONENT}={component}")["items"]
         return pods
 
+    def log_of(self, address: str) -> str:
+        """What the server at this address has logged."""
+        names = [pod["metadata"]["name"] for pod in self.pods("server") if pod["status"].get("podIP") == address]
+        return self.kubectl("logs", *names)
+
     def ready(self) -> set[str]:
         """The addresses of servers that their EndpointSlices list as ready."""
         return set(ready(self.get("endpointslices", "-l", f"kubernetes.io/service-name={SERVER}")["items"]))
