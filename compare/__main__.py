@@ -17,7 +17,7 @@ from lightkube import ApiError
 from rich.console import Console
 
 from catalogue import CatalogueError, Demo, chosen
-from compare import cluster, report, terminal, words
+from compare import cluster, terminal, words
 from compare.connection import connect
 from compare.errors import CompareError
 from compare.run import Run
@@ -102,6 +102,8 @@ def _show(rows: Sequence[Row], about: dict[str, Any], arguments: argparse.Namesp
             figures = {"measured_on": about, "rows": [row.json() for row in rows]}
             _write(arguments.json, json.dumps(figures, indent=1) + "\n")
         if arguments.html:
+            from compare import report  # with matplotlib: two thirds of the time until --help, if it stood above
+
             _write(arguments.html, report.page(rows, about))
     finally:  # a disk that is full doesn't cost the table
         terminal.show(Console(), rows, words.notes(rows, about))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -9,13 +10,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+import catalogue
 from catalogue import ROOT
+from compare.__main__ import main
 from compare.api import Api
 from compare.connection import connect
 from compare.namespace import SERVER
 from tests.processes import Process, process
 
 Compare = Callable[..., AbstractContextManager[Process]]
+Refusal = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +63,23 @@ def compare(lab: str) -> Compare:
         return process("compare.testing", os.fspath(root), *args, env=env)
 
     return compare
+
+
+@pytest.fixture
+def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refusal:
+    """The line that `python -m compare ARGS` says where it measures nothing. In this process: it ends at once."""
+
+    def refusal(*args: str, root: Path = ROOT, kubeconfig: str = "") -> str:
+        monkeypatch.setattr(catalogue, "ROOT", root)
+        monkeypatch.setenv("KUBECONFIG", kubeconfig)
+        monkeypatch.setattr(sys, "argv", ["compare", *args])
+        with pytest.raises(SystemExit) as ended:
+            sys.exit(main())
+        assert ended.value.code == 2
+        [line] = capsys.readouterr().err.splitlines()
+        return line
+
+    return refusal
 
 
 def state(pid: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from catalogue import Demo, demos
 from compare.api import Api, Object
-from compare.conftest import Compare, state
+from compare.conftest import Compare, Refusal, state
 from compare.errors import ClusterError, CompareError
 from compare.job import measuring
 from compare.namespace import LABELS, Namespace
@@ -58,95 +59,114 @@ async def test_the_problem_and_its_cure_are_told_apart_in_one_run(api: Api, comp
     assert await found(api, "/api/v1/namespaces") == before
 
 
-async def test_a_strategy_that_does_not_keep_its_promise_is_named_and_fails_the_run(
-    compare: Compare, own: Path
-) -> None:
-    expectations = own / "mine" / "expectations.toml"
-    expectations.write_text(expectations.read_text().replace("new_pods_share = 0.0", "new_pods_share = 0.4"))
-    with compare(root=own) as run:
-        assert await asyncio.to_thread(run.end, LONG) == 1
-    assert "mine: new pods got 0.0% of the calls, expected 40.0% ± 0.0%" in run.lines
-    assert any("✗" in line for line in run.lines)
-
-
-async def test_a_drill_takes_a_component_away_and_brings_it_back_and_what_it_breaks_is_named(
+async def test_a_run_with_drills_names_what_each_strategy_missed_and_one_that_cannot_go_on_goes_alone(
     api: Api, compare: Compare, own: Path, balancer: Path, tmp_path: Path
 ) -> None:
+    """Of `mine`, which has a balancer and a `prepare`, and promises too much; and of `gone`, whose namespace goes."""
+    shutil.copytree(own / "mine", own / "gone")
+    expectations = own / "mine" / "expectations.toml"
     drill = '{do = "away", component = "balancer", away = "1s", failed_attempts = 0, new_pods_within = "1s"}'
-    change(own / "mine" / "expectations.toml", 'scale_in = {do = "scale_in"}\n', f"balancer_away = {drill}\n")
-    change(own / "mine" / "expectations.toml", 'rolling_restart = {do = "rolling_restart"}\n', "")
+    change(expectations, 'scale_in = {do = "scale_in"}\n', f"balancer_away = {drill}\n")
+    change(expectations, 'rolling_restart = {do = "rolling_restart"}\n', "")
+    change(expectations, "new_pods_share = 0.0", "new_pods_share = 0.4")
+    # Its client does not start without what `prepare` prints.
+    config = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "prepared"}, "data": {"for": "%s"}}'
+    write_prepare(own / "mine", f"echo prepared >&2; printf '{config}' \"$1\"")
+    env = "        env:\n"
+    reference = "        - {name: FOR, valueFrom: {configMapKeyRef: {name: prepared, key: for}}}\n"
+    change(own / "mine" / "manifests" / "client.yaml", env, env + reference)
     seen: list[int] = []
 
     async def follow() -> None:
+        """How many balancers of `mine` there are."""
         async for found in api.watch("/apis/apps/v1/deployments", fieldSelector="metadata.name=greeter-balancer"):
             for deployment in found.values():
-                if (available := deployment["status"].get("availableReplicas", 0)) not in seen[-1:]:
+                available = deployment["status"].get("availableReplicas", 0)
+                if "mine" in deployment["metadata"]["namespace"] and available not in seen[-1:]:
                     seen.append(available)
 
     following = asyncio.create_task(follow())
     figures = tmp_path / "figures.json"
     with compare("--drills", f"--json={figures}", root=own) as run:
+        await until(api, "/apis/batch/v1/jobs", bool)
+        [victim] = [name for name in await found(api, "/api/v1/namespaces", labelSelector=OURS) if "gone" in name]
+        await api.request("DELETE", f"/api/v1/namespaces/{victim}")
         assert await asyncio.to_thread(run.end, 180) == 1, run.lines
     following.cancel()
+    said = text(run)
+    mine, gone = sorted(json.loads(figures.read_text())["rows"], key=lambda row: str(row["strategy"]), reverse=True)
+    assert f"gone: namespace {victim} was deleted while it was measured in; measure again" in said
+    assert gone["error"]
+    assert mine["error"] == ""
+    assert "prepared" in said
+    assert "mine: new pods got 0.0% of the calls, expected 40.0% ± 0.0%" in run.lines
+    assert any("✗" in line for line in run.lines)
     away = seen.index(0, seen.index(2))
     assert 2 in seen[away:]  # and what comes after that may be the end of all of it
-    [row] = json.loads(figures.read_text())["rows"]
-    assert row["error"] == ""
-    made = row["drills"]["balancer_away"]
+    made = mine["drills"]["balancer_away"]
     assert made["back"] > made["gone"] + 1
     assert made["first_call_after_s"] == {}
-    assert sorted(row["missed"]) == sorted(
+    assert sorted(missed for missed in mine["missed"] if missed.startswith("balancer away")) == sorted(
         f"balancer away: new pod {pod} got no call in the 6 s after the balancer was back and it was ready, "
         "expected within 1 s"
         for pod in made["ready"]
     )
-    assert len(row["missed"]) == 2
-    assert "mine: balancer away: new pod" in text(run)
+    assert len(made["ready"]) == 2
+    assert "mine: balancer away: new pod" in said
+    assert await found(api, "/api/v1/namespaces", labelSelector=OURS) == []
 
 
-async def test_what_prepare_prints_is_created_before_the_manifests(api: Api, compare: Compare, own: Path) -> None:
-    config = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "prepared"}, "data": {"for": "%s"}}'
-    write_prepare(own, f"echo prepared >&2; printf '{config}' \"$1\"")
-    manifest = own / "mine" / "manifests" / "client.yaml"
-    [(name, value)] = [
-        ("        env:\n", "        - {name: FOR, valueFrom: {configMapKeyRef: {name: prepared, key: for}}}\n")
-    ]
-    manifest.write_text(manifest.read_text().replace(name, name + value))
-    with compare(root=own) as run:
-        assert await asyncio.to_thread(run.end, LONG) == 0, run.lines
-    assert "prepared" in text(run)
-
-
-def write_prepare(own: Path, script: str) -> None:
-    prepare = own / "mine" / "prepare"
+def write_prepare(strategy: Path, script: str) -> None:
+    prepare = strategy / "prepare"
     prepare.write_text(f"#!/bin/sh\n{script}\n")
     prepare.chmod(0o755)
 
 
-@pytest.mark.parametrize(
-    ("script", "message"),
-    [
-        ("echo no certificate >&2; exit 3", "mine: mine/prepare: exit 3: no certificate"),
-        ("echo waiting >&2; sleep 300", "mine: mine/prepare: no end within 8 s: waiting"),
-        ("echo words", "mine: mine/prepare is no YAML of Kubernetes objects: "),
-        ("echo ][", "mine: mine/prepare is no YAML of Kubernetes objects: "),
-    ],
-)
-async def test_a_prepare_that_fails_is_said_with_its_words(
-    compare: Compare, own: Path, script: str, message: str
-) -> None:
-    write_prepare(own, script)
-    with compare("--timeout=8s", root=own) as run:
+def change(file: Path, old: str, new: str) -> None:
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+
+
+async def test_what_keeps_strategies_from_being_measured_is_said_of_each(api: Api, compare: Compare, own: Path) -> None:
+    prepares = {"exits": "echo no certificate >&2; exit 3", "hangs": "echo waiting >&2; sleep 300"}
+    prepares |= {"prints_words": "echo words", "prints_brackets": "echo ]["}
+    servers = {
+        "no_image": ("greeter:dev", "greeter:absent"),
+        "never_ready": ("--address=0.0.0.0:8000", "--address=0.0.0.0:8001"),
+        "refused": ("replicas: 3", "replicsa: 3"),
+    }
+    for name in (*prepares, *servers):
+        shutil.copytree(own / "mine", own / name)
+    for name, script in prepares.items():
+        write_prepare(own / name, script)
+    for name, (right, wrong) in servers.items():
+        change(own / name / "manifests" / "server.yaml", right, wrong)
+    with compare("--timeout=8s", *prepares, *servers, root=own) as run:
         assert await asyncio.to_thread(run.end, LONG) == 1
-    assert message in text(run)
+    said = text(run)
+    for message in (
+        "exits: exits/prepare: exit 3: no certificate",
+        "hangs: hangs/prepare: no end within 8 s: waiting",
+        "prints_words: prints_words/prepare is no YAML of Kubernetes objects: ",
+        "prints_brackets: prints_brackets/prepare is no YAML of Kubernetes objects: ",
+        "no_image: pod greeter-server-",
+        "ImagePullBackOff",
+        "bring the image to the nodes with k8s/load",
+        "never_ready: 0 of 3 pods ready after 8 s: greeter-server-",
+        "Unhealthy: Startup probe failed",
+        "refused: the cluster refuses: ",
+        'unknown field "spec.replicsa"',
+    ):
+        assert message in said
     assert not [line for line in run.lines if "Traceback" in line]
+    assert await found(api, "/api/v1/namespaces", labelSelector=OURS) == []
 
 
 async def test_a_prepare_that_never_ends_is_ended_with_compare(
     api: Api, compare: Compare, own: Path, tmp_path: Path
 ) -> None:
     pid = tmp_path / "pid"
-    write_prepare(own, f"sleep 300 & echo $! > {pid}.new; mv {pid}.new {pid}; wait")
+    write_prepare(own / "mine", f"sleep 300 & echo $! > {pid}.new; mv {pid}.new {pid}; wait")
     with compare(root=own) as run:
         await asyncio.to_thread(wait_until, "prepare", pid.exists)
         run.signal(signal.SIGINT)
@@ -156,13 +176,18 @@ async def test_a_prepare_that_never_ends_is_ended_with_compare(
     assert await found(api, "/api/v1/namespaces", labelSelector=OURS) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("when", ["namespaces", "pods", "jobs"])
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [
+        ("/api/v1/namespaces", signal.SIGINT),
+        ("/api/v1/pods", signal.SIGTERM),
+        ("/apis/batch/v1/jobs", signal.SIGINT),
+    ],
+)
 async def test_interrupted_it_leaves_the_cluster_as_it_was(
-    api: Api, compare: Compare, number: signal.Signals, when: str
+    api: Api, compare: Compare, path: str, number: signal.Signals
 ) -> None:
     before = await found(api, "/api/v1/namespaces")
-    path = {"namespaces": "/api/v1/namespaces", "pods": "/api/v1/pods", "jobs": "/apis/batch/v1/jobs"}[when]
     with compare("clusterip", "client_roundrobin") as run:
         await until(api, path, lambda objects: objects.keys() - before)
         run.signal(number)
@@ -171,40 +196,6 @@ async def test_interrupted_it_leaves_the_cluster_as_it_was(
     assert not [line for line in run.lines if "Traceback" in line]
     assert await found(api, "/api/v1/namespaces") == before
     assert await found(api, "/api/v1/pods") == []
-
-
-async def test_a_namespace_deleted_under_it_ends_that_strategy_alone(api: Api, compare: Compare, own: Path) -> None:
-    with compare("clusterip", "client_roundrobin") as run:
-        await until(api, "/apis/batch/v1/jobs", bool)
-        [victim] = [name for name in await found(api, "/api/v1/namespaces", labelSelector=OURS) if "clusterip" in name]
-        await api.request("DELETE", f"/api/v1/namespaces/{victim}")
-        assert await asyncio.to_thread(run.end, LONG) == 1
-    said = text(run)
-    assert f"clusterip: namespace {victim} was deleted while it was measured in; measure again" in said
-    assert "✓ as" in said
-    assert await found(api, "/api/v1/namespaces", labelSelector=OURS) == []
-
-
-async def test_an_image_that_is_not_on_the_cluster_is_named_with_the_remedy(compare: Compare, own: Path) -> None:
-    manifest = own / "mine" / "manifests" / "server.yaml"
-    manifest.write_text(manifest.read_text().replace("greeter:dev", "greeter:absent"))
-    with compare(root=own) as run:
-        assert await asyncio.to_thread(run.end, LONG) == 1
-    said = text(run)
-    assert "ImagePullBackOff" in said
-    assert "bring the image to the nodes with k8s/load" in said
-
-
-async def test_pods_that_never_get_ready_are_given_up_with_what_the_cluster_says_of_them(
-    compare: Compare, own: Path
-) -> None:
-    manifest = own / "mine" / "manifests" / "server.yaml"
-    manifest.write_text(manifest.read_text().replace("--address=0.0.0.0:8000", "--address=0.0.0.0:8001"))
-    with compare("--timeout=8s", root=own) as run:
-        assert await asyncio.to_thread(run.end, LONG) == 1
-    said = text(run)
-    assert "mine: 0 of 3 pods ready after 8 s: greeter-server-" in said
-    assert "Unhealthy: Startup probe failed" in said
 
 
 async def test_before_another_deployment_is_rolled_out_there_is_no_client_and_it_is_said_why(
@@ -224,19 +215,6 @@ async def test_before_another_deployment_is_rolled_out_there_is_no_client_and_it
     assert created == ["greeter-balancer", "greeter-server"]
     assert str(caught.value).startswith("greeter-balancer: not rolled out after 8 s: greeter-balancer-")
     assert "Unhealthy: Startup probe failed" in str(caught.value)
-
-
-def change(file: Path, old: str, new: str) -> None:
-    assert old in file.read_text()
-    file.write_text(file.read_text().replace(old, new))
-
-
-async def test_an_object_that_the_cluster_refuses_is_said_in_its_words(compare: Compare, own: Path) -> None:
-    manifest = own / "mine" / "manifests" / "server.yaml"
-    manifest.write_text(manifest.read_text().replace("replicas: 3", "replicsa: 3"))
-    with compare(root=own) as run:
-        assert await asyncio.to_thread(run.end, LONG) == 1
-    assert 'unknown field "spec.replicsa"' in text(run)
 
 
 async def test_the_result_of_a_client_whose_every_call_fails_is_read(api: Api, own: Path) -> None:
@@ -263,28 +241,22 @@ def failed(jobs: dict[str, Object]) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "message"),
+    ("text", "message"),
     [
-        ("expectations.toml", "order = ", "compare: mine/expectations.toml: Invalid value"),
-        (
-            "expectations.toml",
-            "order = 0",
-            "compare: mine/expectations.toml lacks picks, spread, scale_out, drills; see",
-        ),
-        ("expectations.toml", None, "compare: mine/expectations.toml: [Errno 2] No such file"),
+        ("order = ", "compare: mine/expectations.toml: Invalid value"),
+        ("order = 0", "compare: mine/expectations.toml lacks picks, spread, scale_out, drills; see"),
+        (None, "compare: mine/expectations.toml: [Errno 2] No such file"),
     ],
 )
 def test_a_strategy_that_is_half_written_is_said_in_one_line(
-    compare: Compare, own: Path, file: str, text: str | None, message: str
+    refusal: Refusal, own: Path, text: str | None, message: str
 ) -> None:
+    expectations = own / "mine" / "expectations.toml"
     if text is None:
-        (own / "mine" / file).unlink()
+        expectations.unlink()
     else:
-        (own / "mine" / file).write_text(text)
-    with compare(root=own) as run:
-        assert run.end() == 2
-    assert message in run.lines[-1]
-    assert len(run.lines) == 1
+        expectations.write_text(text)
+    assert message in refusal(root=own)
 
 
 async def test_what_could_not_be_deleted_is_named_with_the_command_that_does(
@@ -313,11 +285,8 @@ async def test_what_could_not_be_deleted_is_named_with_the_command_that_does(
         (["--dirlls"], "unrecognized arguments: --dirlls"),
     ],
 )
-def test_a_wrong_flag_is_refused_before_anything_is_measured(compare: Compare, args: list[str], message: str) -> None:
-    with compare(*args) as run:
-        assert run.end() == 2
-    assert message in run.lines[-1]
-    assert not [line for line in run.lines if "Traceback" in line]
+def test_a_wrong_flag_is_refused_before_anything_is_measured(refusal: Refusal, args: list[str], message: str) -> None:
+    assert message in refusal(*args)
 
 
 @pytest.mark.parametrize(
@@ -334,12 +303,9 @@ def test_a_wrong_flag_is_refused_before_anything_is_measured(compare: Compare, a
     ],
 )
 def test_a_kubeconfig_that_names_no_cluster_is_said_in_one_line(
-    compare: Compare, tmp_path: Path, kubeconfig: str | None, message: str
+    refusal: Refusal, tmp_path: Path, kubeconfig: str | None, message: str
 ) -> None:
     file = tmp_path / "config"
     if kubeconfig:
         file.write_text(kubeconfig)
-    with compare(kubeconfig=str(file)) as run:
-        assert run.end() == 2
-    assert message in run.lines[-1]
-    assert len(run.lines) == 1
+    assert message in refusal(kubeconfig=str(file))

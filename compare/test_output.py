@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from catalogue import Demo
+from compare import __main__ as command
 from compare import report, terminal, words
 from compare.verdict import Row
 
@@ -207,24 +208,23 @@ sys.exit(command.main())
 """
 
 
-def show(*args: str) -> subprocess.Popen[str]:
-    """The command after it has measured, which it hasn't."""
-    pipe = subprocess.PIPE
-    return subprocess.Popen([sys.executable, "-c", SHOWN, *args], stdout=pipe, stderr=pipe, text=True)
-
-
 def test_a_reader_that_has_seen_enough_ends_it_without_a_word() -> None:
-    with show() as command:
-        assert command.stdout
-        command.stdout.close()  # as head does
-        assert command.communicate(timeout=50)[1] == ""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", SHOWN], stdout=pipe, stderr=pipe, text=True) as shown:
+        assert shown.stdout
+        shown.stdout.close()  # as head does
+        assert shown.communicate(timeout=50)[1] == ""
 
 
-def test_a_disk_that_is_full_is_said_in_one_line_and_costs_no_table() -> None:
-    with show("--json=/dev/full") as command:
-        out, said = command.communicate(timeout=50)
-    assert (command.returncode, said) == (
-        2,
-        "compare: /dev/full can't be written: No space left on device; measure again with another file\n",
-    )
+def test_a_disk_that_is_full_is_said_in_one_line_and_costs_no_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def measured(*_: object) -> tuple[list[Row], dict[str, Any]]:
+        return [row()], ABOUT
+
+    monkeypatch.setattr(command, "_compare", measured)
+    monkeypatch.setattr(sys, "argv", ["compare", "--json=/dev/full"])
+    assert command.main() == 2
+    out, said = capsys.readouterr()
+    assert said == "compare: /dev/full can't be written: No space left on device; measure again with another file\n"
     assert "client_roundrobin" in out
