@@ -22,7 +22,7 @@ Compare = Callable[..., AbstractContextManager[Process]]
 Refusal = Callable[..., str]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab() -> Iterator[str]:
     """The KUBECONFIG of a lab whose DNS caches for a second."""
     with process("lab", "up", "--dns-ttl=1") as lab:

@@ -11,7 +11,7 @@ from tests.cluster import Object, OwnNamespace, pod_spec, until
 RATE = 20  # calls a second
 # Seconds for which calls fail, where expectations.toml doesn't say less: until the liveness probe has failed three
 # times, 10 s apart, and the container has had its 5 s of grace. And a busy machine.
-RESTARTED = 30 + 5 + 15
+RESTARTED = 30 + 5 + 55
 
 
 def with_faults(namespace: OwnNamespace, demo: Demo) -> None:
