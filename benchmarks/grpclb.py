@@ -312,7 +312,7 @@ async def measure_leaving() -> None:
 
 
 async def measure_latency() -> None:
-    with service(3, module="grpclb.server") as behind:
+    with service(3) as behind:
         async with balancer(list(behind.servers), behind.port) as running:
             host, _, port = running.address.rpartition(":")
             behind.names.balancers = [(host, int(port))]

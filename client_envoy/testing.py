@@ -17,7 +17,6 @@ from tests.processes import wait_until
 from tests.services import Service, service
 
 MANIFEST = Path(__file__).parent / "manifests" / "client.yaml"
-SERVER = "client_envoy.server"
 
 
 @dataclass
@@ -79,7 +78,7 @@ def pods(
     flags: Sequence[str] = (),
 ) -> Iterator[Pods]:
     """So many servers with these flags, of which DNS names the first few, and Envoy with the config as changed."""
-    with service(count, "--faults", *flags, module=SERVER, named=named) as behind:
+    with service(count, "--faults", *flags, named=named) as behind:
         config = envoy.config(MANIFEST)
         [endpoint] = cluster(config)["load_assignment"]["endpoints"][0]["lb_endpoints"]
         endpoint["endpoint"]["address"]["socket_address"]["port_value"] = behind.port

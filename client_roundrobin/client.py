@@ -1,7 +1,7 @@
 """The client picks: it asks DNS for every pod of a headless Service, connects to all, and takes turns call by call.
 
 It is not told of new pods: it asks DNS again only when a connection ends. So the server ends connections now and then
-(server.py), and the client may not be too patient between two questions (--dns-cooldown).
+(--max-connection-age), and the client may not be too patient between two questions (--dns-cooldown).
 """
 
 import json

@@ -17,7 +17,7 @@ from tests.channels import connect, fault, outcomes
 from tests.processes import wait_until
 
 YOU = HelloRequest(name="you")
-service = partial(services.service, 3, "--faults", module="client_roundrobin.server", GRPC_MAX_CONNECTION_AGE="10m")
+service = partial(services.service, 3, "--faults", "--max-connection-age=10m")
 
 
 def reconfigured(target: str, **config: object) -> grpc.Channel:
@@ -69,7 +69,7 @@ def until_gone(channel: grpc.Channel, seconds: float) -> tuple[int, int]:
 @pytest.mark.parametrize("keepalive_ms", [None, 3000])
 def test_every_third_call_to_a_pod_that_hangs_fails_until_a_keepalive_finds_it_dead(keepalive_ms: int | None) -> None:
     with (
-        service(GRPC_PERMIT_KEEPALIVE_TIME="1s") as running,
+        service("--permit-keepalive-time=1s") as running,
         open_channel(running.target, keepalive_ms=keepalive_ms) as channel,
     ):
         connect(channel, 3)
@@ -90,7 +90,7 @@ def test_a_pod_that_hangs_while_its_connections_live_is_left_alone_once_a_connec
     age: str,
 ) -> None:
     """gRPC's own threads go on: they end the connection and take a new one, on which nobody answers for health."""
-    with service(GRPC_MAX_CONNECTION_AGE=age) as running, open_channel(running.target) as channel:
+    with service(f"--max-connection-age={age}") as running, open_channel(running.target) as channel:
         connect(channel, 3)
         host, _ = running.first
         fault(f"{host}:{running.port}", fault="hang", fault_for="30s")
@@ -104,7 +104,7 @@ def test_a_pod_that_hangs_while_its_connections_live_is_left_alone_once_a_connec
 
 def test_c_cores_ping_timeout_decides_when_it_is_longer_than_the_keepalive_timeout() -> None:
     slow = [("grpc.keepalive_time_ms", 1000), ("grpc.keepalive_timeout_ms", 1000), ("grpc.http2.ping_timeout_ms", 9000)]
-    with service(GRPC_PERMIT_KEEPALIVE_TIME="500ms") as running:
+    with service("--permit-keepalive-time=500ms") as running:
         config = [("grpc.service_config", json.dumps(SERVICE_CONFIG))]
         with grpc.insecure_channel(running.target, options=[*config, *slow]) as channel:
             connect(channel, 3)
@@ -123,7 +123,7 @@ def test_a_keepalive_that_the_server_does_not_permit_costs_the_connection_and_a_
 ) -> None:
     at_most = "500ms" if permitted else "5m"  # gRPC's default
     with (
-        service(GRPC_PERMIT_KEEPALIVE_TIME=at_most) as running,
+        service(f"--permit-keepalive-time={at_most}") as running,
         open_channel(running.target, keepalive_ms=1000) as channel,
     ):
         connect(channel, 3)

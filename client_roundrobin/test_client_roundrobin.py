@@ -2,18 +2,15 @@
 
 import signal
 import time
-from functools import partial
 
 from client_roundrobin.client import open_channel
-from tests import services
 from tests.channels import connect, outcomes
 from tests.processes import wait_until
-
-service = partial(services.service, module="client_roundrobin.server")
+from tests.services import service
 
 
 def test_calls_take_turns_to_the_call() -> None:
-    with service(3, GRPC_MAX_CONNECTION_AGE="10m") as running, open_channel(running.target) as channel:
+    with service(3, "--max-connection-age=10m") as running, open_channel(running.target) as channel:
         connect(channel, 3)
         counts = outcomes(channel, 300)
     assert counts.keys() == running.servers.keys()
@@ -21,7 +18,7 @@ def test_calls_take_turns_to_the_call() -> None:
 
 
 def test_a_pod_told_to_stop_gets_no_more_calls_while_it_would_still_serve_them() -> None:
-    with service(2, GRPC_MAX_CONNECTION_AGE="10m") as running, open_channel(running.target) as channel:
+    with service(2, "--max-connection-age=10m") as running, open_channel(running.target) as channel:
         connect(channel, 2)
         host, server = running.first
         server.signal(signal.SIGTERM)
@@ -32,7 +29,7 @@ def test_a_pod_told_to_stop_gets_no_more_calls_while_it_would_still_serve_them()
 def first_call_to_a_new_pod(age: str, cooldown_ms: int) -> tuple[float, list[float]]:
     """Seconds from the moment that DNS names a second pod to the first call it gets; when DNS was asked since."""
     with (
-        service(2, named=1, GRPC_MAX_CONNECTION_AGE=age) as running,
+        service(2, f"--max-connection-age={age}", named=1) as running,
         open_channel(running.target, dns_cooldown_ms=cooldown_ms) as channel,
     ):
         connect(channel, 1)
@@ -56,7 +53,7 @@ def test_with_grpcs_default_cooldown_of_30_s_connection_age_alone_finds_it_no_so
 
 def test_without_a_connection_age_a_new_pod_is_not_found() -> None:
     with (
-        service(2, named=1, GRPC_MAX_CONNECTION_AGE="10m") as running,
+        service(2, "--max-connection-age=10m", named=1) as running,
         open_channel(running.target, dns_cooldown_ms=100) as channel,
     ):
         connect(channel, 1)
@@ -68,7 +65,7 @@ def test_without_a_connection_age_a_new_pod_is_not_found() -> None:
 
 
 def test_no_call_fails_when_connections_end_of_old_age() -> None:
-    with service(2, GRPC_MAX_CONNECTION_AGE="200ms") as running, open_channel(running.target) as channel:
+    with service(2, "--max-connection-age=200ms") as running, open_channel(running.target) as channel:
         connect(channel, 2)
         counts = outcomes(channel, 500)  # over some 10 ends of connections
     assert counts.keys() == running.servers.keys()

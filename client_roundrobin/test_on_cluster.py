@@ -9,7 +9,7 @@ def test_with_grpcs_default_cooldown_new_pods_wait_for_30_s_whatever_the_connect
     namespace: OwnNamespace,
 ) -> None:
     objects = manifests("client_roundrobin")
-    pod_spec(objects)["containers"][0]["env"].append({"name": "GRPC_MAX_CONNECTION_AGE", "value": "2s"})
+    pod_spec(objects)["containers"][0]["args"].append("--max-connection-age=2s")
     pod_spec(objects, "greeter-client")["containers"][0]["args"].append("--dns-cooldown=30s")
     namespace.apply_objects(objects)
     namespace.rolled_out()

@@ -16,7 +16,7 @@ from tests.services import Service, service
 @contextmanager
 def pinned(*args: str) -> Iterator[tuple[Service, grpc.Channel, str, Process]]:
     """Three servers, a channel that has called one of them, and which."""
-    with service(3, *args, module="clusterip.server") as running, open_channel(running.target) as channel:
+    with service(3, *args) as running, open_channel(running.target) as channel:
         connect(channel, 1)
         [host] = outcomes(channel, 1)
         yield running, channel, host, running.servers[host]

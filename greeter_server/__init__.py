@@ -1,8 +1,4 @@
 """The backend that every strategy balances: a greeter that says which pod answered.
 
-Run it with `python -m greeter_server`; a strategy's `server.py` is a few lines on `main`.
+A manifest runs it with `python -m greeter_server`, and sets by flags in what its strategy's servers differ.
 """
-
-from greeter_server.command import main
-
-__all__ = ["main"]

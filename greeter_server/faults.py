@@ -24,7 +24,7 @@ import grpc
 from grpc_health.v1 import health
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
-from greeter_server.settings import SettingsError, duration
+from helloworld import durations
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +50,11 @@ class Faults:
                 await self._do(self._lasting, context)
             return
         try:
-            lasts = duration(metadata["fault-for"], "fault-for") if "fault-for" in metadata else 0.0
+            lasts = durations.seconds(metadata.get("fault-for", "0s"))
             self._check(fault, lasts)
-        except SettingsError as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except ValueError as error:
+            asked = f"fault '{fault}' for '{metadata.get('fault-for', '0s')}'"
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{asked} is {error}")
         log.warning("Fault asked for by %s: %s for %gs", context.peer(), fault, lasts)
         if fault == "hang" and lasts:
             time.sleep(lasts)  # noqa: ASYNC251  stuck as a whole is the point
@@ -72,20 +73,20 @@ class Faults:
     @staticmethod
     def _check(fault: str, lasts: float) -> None:
         kind, _, value = fault.partition("=")
-        if kind == "delay" and duration(value, "fault delay") >= 0:
+        if kind == "delay" and durations.seconds(value) >= 0:
             return
         if kind == "error" and value in grpc.StatusCode.__members__ and value != "OK":
             return
         if fault in ("hang", "crash") or (fault == "unready" and lasts):
             return
         known = "delay=200ms, error=UNAVAILABLE, hang, crash, or unready with fault-for=30s"
-        raise SettingsError(f"fault is '{fault}'; ask for {known}")
+        raise ValueError(f"none; ask for {known}")
 
     @staticmethod
     async def _do(fault: str, context: "Context[Any, Any]") -> None:
         kind, _, value = fault.partition("=")
         deeds: dict[str, Callable[[], Awaitable[Any]]] = {
-            "delay": lambda: asyncio.sleep(duration(value, "fault delay")),
+            "delay": lambda: asyncio.sleep(durations.seconds(value)),
             "error": lambda: context.abort(grpc.StatusCode[value], "asked for by fault metadata"),
             "hang": asyncio.Event().wait,
             "crash": _crash,

@@ -64,14 +64,14 @@ def test_the_log_counts_calls_and_connections_and_shows_each_call_only_at_debug(
 
 
 def test_connections_end_at_their_age_and_never_without_one() -> None:
-    def connections(age: dict[str, str]) -> int:
+    def connections(*age: str) -> int:
         peers = set()
-        with greeter("--log-level=DEBUG", **age) as (server, address), grpc.insecure_channel(address) as channel:
+        with greeter("--log-level=DEBUG", *age) as (server, address), grpc.insecure_channel(address) as channel:
             for _ in range(100):
                 GreeterStub(channel).SayHello(HelloRequest(name="you"))
                 peers.add(server.line(r"from ipv4:(127\.0\.0\.1:\d+)$")[1])
                 server.lines.clear()
         return len(peers)
 
-    assert connections({"GRPC_MAX_CONNECTION_AGE": "20ms"}) > 1
-    assert connections({}) == 1
+    assert connections("--max-connection-age=20ms") > 1
+    assert connections() == 1

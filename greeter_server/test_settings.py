@@ -13,44 +13,38 @@ from tests.processes import greeter, process
 
 
 @pytest.mark.parametrize(
-    ("args", "env", "message"),
+    ("args", "message"),
     [
-        ([], {"GRPC_MAX_CONNECTION_AGE": "5"}, "GRPC_MAX_CONNECTION_AGE is '5', not a duration; write 30s"),
-        ([], {"GRPC_MAX_CONNECTION_AGE": "-5s"}, "GRPC_MAX_CONNECTION_AGE is '-5s', not a duration"),
-        ([], {"GRPC_MAX_CONNECTION_AGE": "0s"}, "GRPC_MAX_CONNECTION_AGE is '0s': too short"),
-        (
-            [],
-            {"GRPC_MAX_CONNECTION_AGE": "720h"},
-            "GRPC_MAX_CONNECTION_AGE is '720h', too long; write 596h at most, or unset it for gRPC's default",
-        ),
-        ([], {"GRPC_MAX_CONNECTION_AGE_GRACE": "597h"}, "GRPC_MAX_CONNECTION_AGE_GRACE is '597h', too long"),
-        (["--grace=9999999999s"], {}, "--grace is '9999999999s', too long; write 596h at most"),
-        ([], {"GRPC_MAX_CONNECTION_AGE_GRACE": "soon"}, "GRPC_MAX_CONNECTION_AGE_GRACE is 'soon'"),
-        ([], {"GRPC_PERMIT_KEEPALIVE_TIME": "0s"}, "GRPC_PERMIT_KEEPALIVE_TIME is '0s': too short"),
-        (["--drain=soon"], {}, "--drain is 'soon', not a duration"),
-        (["--address=8000"], {}, "--address is '8000'; give HOST:PORT"),
-        (["--address=127.0.0.1:80000"], {}, "--address is '127.0.0.1:80000'; give HOST:PORT"),
-        (["--tls-cert=/nowhere/tls.crt"], {}, "--tls-cert and --tls-key go together"),
+        (["--max-connection-age=5"], "--max-connection-age: '5' is not a duration; write 30s"),
+        (["--max-connection-age=-5s"], "--max-connection-age: '-5s' is not a duration"),
+        (["--max-connection-age=0s"], "'0s' is too short; give 1ms or more, or leave it out for gRPC's default"),
+        (["--max-connection-age=720h"], "--max-connection-age: '720h' is too long; write 596h at most"),
+        (["--max-connection-age-grace=soon"], "--max-connection-age-grace: 'soon' is not a duration"),
+        (["--permit-keepalive-time=0s"], "--permit-keepalive-time: '0s' is too short"),
+        (["--grace=9999999999s"], "--grace: '9999999999s' is too long; write 596h at most"),
+        (["--drain=soon"], "--drain: 'soon' is not a duration"),
+        (["--address=8000"], "--address: '8000' is no address; give HOST:PORT"),
+        (["--address=127.0.0.1:80000"], "--address: '127.0.0.1:80000' is no address; give HOST:PORT"),
+        (["--tls-cert=/nowhere/tls.crt"], "--tls-cert and --tls-key go together"),
         (
             ["--tls-cert=/nowhere/tls.crt", "--tls-key=/nowhere/tls.key"],
-            {},
             "/nowhere/tls.crt, /nowhere/tls.key: No such file or directory; is the Secret mounted there?",
         ),
-        (["--tls-cert=/", "--tls-key=/"], {}, "TLS file /, /: Is a directory; is the Secret mounted there?"),
-        ([f"--tls-cert={__file__}", f"--tls-key={__file__}"], {}, "give a PEM chain and its key"),
-        (["--adress=127.0.0.1:0"], {}, "unrecognized arguments: --adress"),
+        (["--tls-cert=/", "--tls-key=/"], "TLS file /, /: Is a directory; is the Secret mounted there?"),
+        ([f"--tls-cert={__file__}", f"--tls-key={__file__}"], "give a PEM chain and its key"),
+        (["--adress=127.0.0.1:0"], "unrecognized arguments: --adress"),
     ],
 )
-def test_a_wrong_setting_is_named_with_its_remedy(args: list[str], env: dict[str, str], message: str) -> None:
-    with process("greeter_server", "--address=127.0.0.1:0", *args, env=env) as server:
+def test_a_wrong_setting_is_named_with_its_remedy(args: list[str], message: str) -> None:
+    with process("greeter_server", "--address=127.0.0.1:0", *args) as server:
         assert server.end() == 2
     assert message in server.lines[-1]
     assert not [line for line in server.lines if "Traceback" in line]
 
 
 def test_the_longest_of_every_time_is_borne() -> None:
-    ages = {"GRPC_MAX_CONNECTION_AGE": "596h", "GRPC_MAX_CONNECTION_AGE_GRACE": "596h"}
-    with greeter("--drain=596h", "--grace=596h", **ages) as (server, address):
+    times = ("drain", "grace", "max-connection-age", "max-connection-age-grace", "permit-keepalive-time")
+    with greeter(*(f"--{time}=596h" for time in times)) as (server, address):
         with grpc.insecure_channel(address) as channel:
             assert GreeterStub(channel).SayHello(HelloRequest(name="you")).message == "Hello you"
         server.signal(signal.SIGTERM)

@@ -42,7 +42,7 @@ class Balanced:
 @contextmanager
 def balanced(count: int, known: int | None = None) -> Iterator[Balanced]:
     """So many servers, of which the balancer knows the first few (all by default)."""
-    with service(count, "--faults", module="grpclb.server") as running, balancer(address="127.3.2.1:0") as told:
+    with service(count, "--faults") as running, balancer(address="127.3.2.1:0") as told:
         both = Balanced(running, told)
         both.name(told)
         told.publish(*both.servers[:known])
@@ -101,7 +101,7 @@ def test_the_server_is_told_the_token_of_its_address() -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
-        with service(1, module="grpclb.server") as named, balancer(f"127.0.0.1:{port}", address="127.3.2.1:0") as told:
+        with service(1) as named, balancer(f"127.0.0.1:{port}", address="127.3.2.1:0") as told:
             both = Balanced(named, told)
             both.name(told)
             with open_channel(both.target) as channel:
@@ -113,7 +113,7 @@ def test_the_server_is_told_the_token_of_its_address() -> None:
 
 def test_clients_report_their_calls_to_the_balancer() -> None:
     with (
-        service(2, module="grpclb.server") as named,
+        service(2) as named,
         balancer(address="127.3.2.1:0", interval=0.2) as told,
     ):
         both = Balanced(named, told)

@@ -18,8 +18,7 @@ def with_faults(namespace: OwnNamespace, demo: Demo) -> None:
     """Apply it, with servers that break when asked to, and whose connections don't end by themselves."""
     objects = demo.objects()
     [server] = pod_spec(objects)["containers"]
-    server["args"].append("--faults")
-    server["env"].append({"name": "GRPC_MAX_CONNECTION_AGE", "value": "10m"})
+    server["args"] += ["--faults", "--max-connection-age=10m"]
     namespace.apply_objects(objects)
     namespace.rolled_out()
     namespace.wait_ready(demo.expectations["spread"]["replicas"])

@@ -101,22 +101,21 @@ def process(module: str, *args: str, env: Mapping[str, str] | None = None) -> It
 
 
 @contextmanager
-def greeter(*args: str, address: str = "127.0.0.1:0", module: str = "greeter_server", **env: str) -> Iterator[Any]:
+def greeter(*args: str, address: str = "127.0.0.1:0", **env: str) -> Iterator[Any]:
     """A greeter that serves, and the address it serves on: `with greeter() as (server, address):`."""
-    with process(module, f"--address={address}", *args, env=env) as server:
+    with process("greeter_server", f"--address={address}", *args, env=env) as server:
         yield server, server.line(LISTENING)[1]
 
 
 @contextmanager
-def greeters(count: int, *args: str, module: str = "greeter_server", **env: str) -> Iterator[list[tuple[Process, str]]]:
+def greeters(count: int, *args: str) -> Iterator[list[tuple[Process, str]]]:
     """Some greeters on one port, each with a loopback address of its own, as pods have."""
     network = f"127.{random.randint(128, 191)}.{random.randint(0, 255)}"  # noqa: S311  no two tests the same
     with ExitStack() as stack:
-        first = stack.enter_context(greeter(*args, address=f"{network}.1:0", module=module, **env))
+        first = stack.enter_context(greeter(*args, address=f"{network}.1:0"))
         port = first[1].rpartition(":")[2]
         others = [
-            stack.enter_context(greeter(*args, address=f"{network}.{number}:{port}", module=module, **env))
-            for number in range(2, count + 1)
+            stack.enter_context(greeter(*args, address=f"{network}.{number}:{port}")) for number in range(2, count + 1)
         ]
         yield [first, *others]
 

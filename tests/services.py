@@ -28,9 +28,9 @@ class Service:
 
 
 @contextmanager
-def service(count: int, *args: str, module: str, named: int | None = None, **env: str) -> Iterator[Service]:
+def service(count: int, *args: str, named: int | None = None) -> Iterator[Service]:
     """So many servers, of which DNS names the first few (all by default)."""
-    with greeters(count, *args, module=module, **env) as started:
+    with greeters(count, *args) as started:
         servers = {address.rpartition(":")[0]: server for server, address in started}
         port = int(started[0][1].rpartition(":")[2])
         with dns(list(servers)[:named]) as names:

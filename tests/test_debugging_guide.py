@@ -36,6 +36,7 @@ OUTPUTS = re.findall(r"^```text\n(.*?)\n```$", PAGE, re.MULTILINE | re.DOTALL)
 SHOWN = dict(re.findall(r"^```sh\n([^\n]*)\n```\n\n```text\n(.*?)\n```$", PAGE, re.MULTILINE | re.DOTALL))
 GRPCURL = {command: output for command, output in SHOWN.items() if "grpcurl -plaintext" in command}
 ADDRESS = "127.0.0.1:8000"  # on the page
+AGES = ("--max-connection-age=500ms", "--max-connection-age-grace=500ms")
 
 
 def command_with(text: str) -> str:
@@ -165,8 +166,7 @@ def test_the_grpcurl_commands_print_what_is_shown(command: str, called: Called) 
     with ExitStack() as stack:
         here = called.here(command)
         if "sleep 20" in command:
-            ages = {"GRPC_MAX_CONNECTION_AGE": "500ms", "GRPC_MAX_CONNECTION_AGE_GRACE": "500ms"}
-            _, address = stack.enter_context(greeter(**ages))
+            _, address = stack.enter_context(greeter(*AGES))
             here = command.replace("sleep 20", "sleep 3").replace(ADDRESS, address)
         run = subprocess.run(["bash", "-c", here], capture_output=True, text=True, timeout=30, cwd=ROOT)
     shown = GRPCURL[command]
@@ -292,8 +292,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     issued.private_key_pem.write_to_path(directory / "tls.key")
     issued.cert_chain_pems[0].write_to_path(directory / "tls.crt")
     secure = [f"--tls-cert={directory / 'tls.crt'}", f"--tls-key={directory / 'tls.key'}"]
-    age = {"GRPC_MAX_CONNECTION_AGE": "500ms", "GRPC_MAX_CONNECTION_AGE_GRACE": "500ms"}
-    with greeter("--faults") as (_, plaintext), greeter(*secure) as (_, tls), greeter(**age) as (_, aged):
+    with greeter("--faults") as (_, plaintext), greeter(*secure) as (_, tls), greeter(*AGES) as (_, aged):
         yield Servers(plaintext, tls, aged, authority.cert_pem.bytes())
 
 

@@ -37,7 +37,7 @@ def test_make_test_runs_the_tests_of_every_directory() -> None:
 
 @STRATEGIES
 def test_a_strategy_has_every_part(strategy: Path) -> None:
-    for part in ("README.md", "__init__.py", "client.py", "server.py", "expectations.toml"):
+    for part in ("README.md", "__init__.py", "client.py", "expectations.toml"):
         assert (strategy / part).is_file(), f"{strategy.name} lacks {part}"
     assert list(strategy.glob("test_*.py"))
 
