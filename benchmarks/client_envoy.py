@@ -17,11 +17,11 @@ from contextlib import ExitStack
 import grpc
 
 from benchmarks.usage import cpu, memory
-from client_envoy.testing import as_it_is, cluster, pods, stats
 from greeter_client.measurement import Measurement
 from greeter_client.result import beside, distribution
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from tests.envoy import Config
+from testing.client_envoy import as_it_is, cluster, pods, stats
+from testing.envoy import Config
 
 TRIALS, CALLS = 3, 5000
 SECONDS = 20  # of health checks

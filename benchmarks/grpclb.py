@@ -34,8 +34,8 @@ from grpclb.client import open_channel
 from grpclb.load_balancer_pb2 import InitialLoadBalanceRequest, LoadBalanceRequest, LoadBalanceResponse
 from grpclb.load_balancer_servicer import SERVICE
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from tests.processes import LISTENING, Process, process
-from tests.services import Service, service
+from testing.processes import LISTENING, Process, process
+from testing.services import Service, service
 
 if TYPE_CHECKING:
     Opening = grpc.aio.StreamStreamMultiCallable[bytes, bytes]

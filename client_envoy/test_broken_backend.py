@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from client_envoy.client import open_channel
-from client_envoy.testing import as_it_is, cluster, pods, stats, until_gone, virtual_host, without
-from tests.channels import connect, outcomes
-from tests.envoy import Config
-from tests.processes import wait_until
+from testing.channels import connect, outcomes
+from testing.client_envoy import as_it_is, cluster, pods, stats, until_gone, virtual_host, without
+from testing.envoy import Config
+from testing.processes import wait_until
 
 
 def test_a_server_that_is_told_to_stop_fails_no_call() -> None:

@@ -5,11 +5,11 @@ import time
 import pytest
 
 from client_envoy.client import open_channel
-from client_envoy.testing import as_it_is, pods, stats, without
 from greeter_client.call import greet
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from tests.channels import connect, outcomes
-from tests.processes import wait_until
+from testing.channels import connect, outcomes
+from testing.client_envoy import as_it_is, pods, stats, without
+from testing.processes import wait_until
 
 
 def test_calls_over_one_channel_take_turns_to_the_call() -> None:

@@ -5,9 +5,9 @@ import urllib.request
 
 import pytest
 
-from client_envoy.testing import MANIFEST, cluster, pods, stats
-from tests import envoy
-from tests.envoy import Config
+from testing import envoy
+from testing.client_envoy import MANIFEST, cluster, pods, stats
+from testing.envoy import Config
 
 
 def test_ready_says_nothing_but_that_it_is() -> None:

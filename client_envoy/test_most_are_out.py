@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from client_envoy.testing import Pods, as_it_is, cluster, pods, stats, until_healthy
 from greeter_client.call import greet
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from tests.channels import connect, outcomes
-from tests.envoy import Config
-from tests.processes import wait_until
+from testing.channels import connect, outcomes
+from testing.client_envoy import Pods, as_it_is, cluster, pods, stats, until_healthy
+from testing.envoy import Config
+from testing.processes import wait_until
 
 EJECTED = "cluster.greeter-server.outlier_detection.ejections_active"
 ACTIVE = "cluster.greeter-server.upstream_rq_active"

@@ -10,13 +10,13 @@ import grpc
 import pytest
 import yaml
 
-from client_envoy.testing import Pods, cluster, pods, retry_policy, stats, virtual_host, without
 from greeter_client.call import greet
 from helloworld.helloworld_pb2 import HelloRequest
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from tests.channels import connect, outcomes
-from tests.envoy import Config
-from tests.processes import wait_until
+from testing.channels import connect, outcomes
+from testing.client_envoy import Pods, cluster, pods, retry_policy, stats, virtual_host, without
+from testing.envoy import Config
+from testing.processes import wait_until
 
 README = Path(__file__).parent / "README.md"
 RUN = "Fault asked for"  # what a handler logs that has begun a call with a fault

@@ -8,12 +8,12 @@ from pathlib import Path
 import grpc
 import pytest
 
-from client_envoy.testing import Pods, as_it_is, cluster, pods, without
 from helloworld.helloworld_pb2 import HelloRequest
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from tests.channels import connect
-from tests.envoy import Config
-from tests.processes import wait_until
+from testing.channels import connect
+from testing.client_envoy import Pods, as_it_is, cluster, pods, without
+from testing.envoy import Config
+from testing.processes import wait_until
 
 KEEPALIVE = "02"
 

@@ -12,9 +12,9 @@ import pytest
 from client_roundrobin.client import SERVICE_CONFIG, open_channel
 from helloworld.helloworld_pb2 import HelloRequest
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from tests import services
-from tests.channels import connect, fault, outcomes
-from tests.processes import wait_until
+from testing import services
+from testing.channels import connect, fault, outcomes
+from testing.processes import wait_until
 
 YOU = HelloRequest(name="you")
 service = partial(services.service, 3, "--faults", "--max-connection-age=10m")

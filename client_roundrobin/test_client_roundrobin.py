@@ -4,9 +4,9 @@ import signal
 import time
 
 from client_roundrobin.client import open_channel
-from tests.channels import connect, outcomes
-from tests.processes import wait_until
-from tests.services import service
+from testing.channels import connect, outcomes
+from testing.processes import wait_until
+from testing.services import service
 
 
 def test_calls_take_turns_to_the_call() -> None:

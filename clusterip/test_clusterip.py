@@ -8,9 +8,9 @@ import grpc
 import pytest
 
 from clusterip.client import open_channel
-from tests.channels import connect, fault, outcomes
-from tests.processes import Process, wait_until
-from tests.services import Service, service
+from testing.channels import connect, fault, outcomes
+from testing.processes import Process, wait_until
+from testing.services import Service, service
 
 
 @contextmanager

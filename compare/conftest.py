@@ -16,7 +16,7 @@ from compare.__main__ import main
 from compare.api import Api
 from compare.connection import connect
 from compare.namespace import SERVER
-from tests.processes import Process, process
+from testing.processes import Process, process
 
 Compare = Callable[..., AbstractContextManager[Process]]
 Refusal = Callable[..., str]

@@ -16,7 +16,7 @@ from compare.errors import ClusterError, CompareError
 from compare.job import measuring
 from compare.namespace import LABELS, Namespace
 from compare.run import Run
-from tests.processes import Process, wait_until
+from testing.processes import Process, wait_until
 
 LONG = 120.0  # seconds that a whole run may take on a busy machine
 OURS = f"app.kubernetes.io/managed-by={LABELS['app.kubernetes.io/managed-by']}"

@@ -19,7 +19,7 @@ from compare import connection
 from compare.conftest import state
 from compare.connection import connect
 from compare.errors import ClusterError
-from tests.processes import wait_until
+from testing.processes import wait_until
 
 TOKEN = "right"  # noqa: S105  nobody's
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from endpoint_watch import Api, connect
-from endpoint_watch.fake_api import FakeApi, kubeconfig, serving
+from testing.endpoint_watch import FakeApi, kubeconfig, serving
 
 
 @pytest.fixture

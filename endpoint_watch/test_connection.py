@@ -11,8 +11,8 @@ import yaml
 
 from endpoint_watch import ConnectionFailed, connect, watch
 from endpoint_watch.endpoints import Object
-from endpoint_watch.fake_api import FakeApi, kubeconfig, until
-from tests.processes import process
+from testing.endpoint_watch import FakeApi, kubeconfig, until
+from testing.processes import process
 
 
 class File:

@@ -16,7 +16,7 @@ import pytest
 
 from endpoint_watch import Api, Snapshot, backoff, connect, watch
 from endpoint_watch.endpoints import SERVICE_NAME
-from endpoint_watch.fake_api import (
+from testing.endpoint_watch import (
     Answer,
     FakeApi,
     bookmark,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes import DEADLINE, greeter, greeters, process
+from testing.processes import DEADLINE, greeter, greeters, process
 
 CLIENT = "clusterip.client"
 

@@ -2,7 +2,7 @@
 
 import signal
 
-from tests.processes import greeter, process
+from testing.processes import greeter, process
 
 WAIT = "greeter_client.wait"
 

@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from helloworld.helloworld_pb2 import HelloRequest
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from tests.processes import Process, greeter, process
+from testing.processes import Process, greeter, process
 
 YOU = HelloRequest(name="you")
 CALLS = 10_000

@@ -8,7 +8,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from helloworld.helloworld_pb2 import HelloRequest
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from tests.processes import greeter
+from testing.processes import greeter
 
 YOU = HelloRequest(name="you")
 

@@ -9,7 +9,7 @@ import trustme
 
 from helloworld.helloworld_pb2 import HelloRequest
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from tests.processes import greeter, process
+from testing.processes import greeter, process
 
 
 @pytest.mark.parametrize(

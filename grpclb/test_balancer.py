@@ -26,8 +26,8 @@ from grpclb.load_balancer_pb2 import (
     LoadBalanceResponse,
 )
 from grpclb.load_balancer_pb2_grpc import LoadBalancerStub
-from grpclb.testing import Balancer, addresses, balancer
-from tests.processes import process, wait_until
+from testing.grpclb import Balancer, addresses, balancer
+from testing.processes import process, wait_until
 
 NAME = "greeter-server.shop.svc.cluster.local:8000"
 THREE = ("10.0.0.1:8000", "10.0.0.2:8000", "10.0.0.3:8000")

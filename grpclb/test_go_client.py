@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from grpclb.test_what_people_meet import NAME, PAGE, Pods, dns, hanging, hosts, own, pods, refusing, split
-from grpclb.testing import balancer
-from tests.dns import Names
-from tests.processes import wait_until
+from testing.dns import Names
+from testing.grpclb import balancer
+from testing.processes import wait_until
 
 __all__ = ["own", "pods"]
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import grpc
 
 from grpclb.client import open_channel
-from grpclb.testing import Balancer, balancer
 from helloworld.helloworld_pb2 import HelloRequest
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from tests.channels import connect, fault, outcomes
-from tests.processes import Process, wait_until
-from tests.services import Service, service
+from testing.channels import connect, fault, outcomes
+from testing.grpclb import Balancer, balancer
+from testing.processes import Process, wait_until
+from testing.services import Service, service
 
 
 @dataclass

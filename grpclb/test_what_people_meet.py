@@ -20,14 +20,14 @@ from typing import NamedTuple
 import grpc
 import pytest
 
-import tests.dns
+import testing.dns
 from greeter_client.call import Call, greet
 from grpclb.client import SERVICE_CONFIG, open_channel
-from grpclb.testing import balancer
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from tests.channels import connect, outcomes
-from tests.dns import Names
-from tests.processes import Process, greeters, process, wait_until
+from testing.channels import connect, outcomes
+from testing.dns import Names
+from testing.grpclb import balancer
+from testing.processes import Process, greeters, process, wait_until
 
 PAGE = (Path(__file__).parents[1] / "docs" / "debugging.md").read_text()
 NAME = "greeter-server.shop"
@@ -36,7 +36,7 @@ NAME = "greeter-server.shop"
 @contextmanager
 def dns(addresses: list[str], *balancers: str) -> Iterator[Names]:
     """A DNS server that names these; balancers are HOST:PORT."""
-    with tests.dns.dns(addresses) as names:
+    with testing.dns.dns(addresses) as names:
         names.balancers = [split(address) for address in balancers]
         yield names
 
@@ -355,7 +355,7 @@ def test_a_balancer_that_dns_names_when_it_is_gone_already_is_waited_for(pods: P
 
 BALANCER = """
 import sys
-from grpclb.testing import balancer
+from testing.grpclb import balancer
 with balancer(*sys.argv[1:]) as running:
     print(running.address, flush=True)
     sys.stdin.read()

@@ -1,1 +1,1 @@
-"""What holds for the whole repository, and what the strategies' own tests share."""
+"""What holds for the whole repository."""

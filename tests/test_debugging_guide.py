@@ -25,9 +25,9 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from helloworld import helloworld_pb2, helloworld_pb2_grpc
-from tests import envoy
-from tests.dns import dns
-from tests.processes import greeter, process
+from testing import envoy
+from testing.dns import dns
+from testing.processes import greeter, process
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "debugging.md").read_text()

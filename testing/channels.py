@@ -1,4 +1,4 @@
-"""What became of calls over a channel, for the strategies' tests."""
+"""What became of calls over a channel."""
 
 from collections import Counter
 
@@ -7,7 +7,7 @@ import grpc
 from greeter_client.call import greet
 from helloworld.helloworld_pb2 import HelloRequest
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from tests.processes import wait_until
+from testing.processes import wait_until
 
 
 def outcomes(channel: grpc.Channel, calls: int, deadline: float = 1.0) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""Servers as processes on loopback addresses of their own, for tests; they end with the test, whatever happens."""
+"""Servers as processes on loopback addresses of their own; they end with the test, whatever happens."""
 
 import os
 import queue

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from tests.processes import wait_until
+from testing.processes import wait_until
 
 Config = dict[str, Any]
 

@@ -1,22 +1,22 @@
-"""For tests: the Envoy of the manifest, real, on loopback, in front of real servers."""
+"""The Envoy of client_envoy's manifest, real, on loopback, in front of real servers."""
 
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import grpc
 
+from catalogue import ROOT
 from client_envoy.client import open_channel
-from tests import envoy
-from tests.channels import fault, outcomes
-from tests.envoy import Config, Envoy
-from tests.processes import wait_until
-from tests.services import Service, service
+from testing import envoy
+from testing.channels import fault, outcomes
+from testing.envoy import Config, Envoy
+from testing.processes import wait_until
+from testing.services import Service, service
 
-MANIFEST = Path(__file__).parent / "manifests" / "client.yaml"
+MANIFEST = ROOT / "client_envoy" / "manifests" / "client.yaml"
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""An API of the tests' own, over real HTTP: the EndpointSlices of one namespace, and faults that a test asks for."""
+"""A Kubernetes API over real HTTP: the EndpointSlices of one namespace, and faults that a test asks for."""
 
 import asyncio
 import json

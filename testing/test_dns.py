@@ -2,7 +2,7 @@
 
 from dnslib import QTYPE, DNSRecord
 
-from tests.dns import Names, dns
+from testing.dns import Names, dns
 
 BALANCERS = [("10.0.0.1", 9000), ("10.0.0.2", 9001)]
 

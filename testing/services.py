@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.dns import Names, dns
-from tests.processes import Process, greeters
+from testing.dns import Names, dns
+from testing.processes import Process, greeters
 
 
 @dataclass
