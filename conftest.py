@@ -21,7 +21,7 @@ from tests.processes import process
 from tests.tutorial import Outputs, tutorials
 
 collect = tutorials().pytest()
-HPA = ROOT / "k8s" / "hpa"  # of a cluster alone: the lab has no autoscaler
+AUTOSCALING = ROOT / "docs" / "autoscaling"  # of a cluster alone: the lab has no autoscaler
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    is_tutorial = file_path.name == "README.md" and file_path.parent in [*strategies(), HPA]
+    is_tutorial = file_path.name == "README.md" and file_path.parent in [*strategies(), AUTOSCALING]
     return collect(file_path, parent) if is_tutorial else None
 
 
@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.name == "README.md":
             item.add_marker(pytest.mark.tutorial)
             item.add_marker(pytest.mark.timeout(300))
-        if item.path.parent == HPA and not os.environ.get("KUBECONFIG"):
+        if item.path.parent == AUTOSCALING and not os.environ.get("KUBECONFIG"):
             item.add_marker(pytest.mark.skip("KUBECONFIG names no cluster"))
 
 

@@ -1,1 +1,1 @@
-"""What a real cluster needs: kind's configuration, the image, autoscaling, end-to-end tests."""
+"""What a real cluster needs: kind's configuration, the image, end-to-end tests."""

@@ -16,7 +16,7 @@ import pytest
 from catalogue import ROOT
 from tests.cluster import Measuring, OwnNamespace, kubectl, own_namespace, until
 
-HPA = ROOT / "k8s" / "hpa" / "hpa.yaml"
+HPA = ROOT / "docs" / "autoscaling" / "hpa.yaml"
 STRATEGIES = {"clusterip": 1, "client_roundrobin": 3}  # and how many backends answer at first
 RATE = 200  # calls a second of each strategy's client
 MOST = 5  # maxReplicas
