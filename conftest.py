@@ -16,8 +16,8 @@ import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from catalogue import ROOT, demos, strategies
-from tests.cluster import OwnNamespace, own_namespace
-from tests.processes import process
+from testing.cluster import OwnNamespace, own_namespace
+from testing.processes import process
 from tests.tutorial import Outputs, tutorials
 
 collect = tutorials().pytest()

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from catalogue import ROOT
-from tests.cluster import OwnNamespace, manifests, pod_spec, until
+from testing.cluster import OwnNamespace, manifests, pod_spec, until
 
 MANIFESTS = ROOT / "client_envoy" / "manifests"
 

@@ -2,7 +2,7 @@
 
 import time
 
-from tests.cluster import OwnNamespace, deployment, manifests, pod_spec, until
+from testing.cluster import OwnNamespace, deployment, manifests, pod_spec, until
 
 
 def test_with_grpcs_default_cooldown_new_pods_wait_for_30_s_whatever_the_connection_age(

@@ -9,7 +9,7 @@ import pytest
 
 from endpoint_watch import Snapshot, connect, watch
 from endpoint_watch.endpoints import SERVICE_NAME, Object
-from tests.cluster import TIMEOUT, OwnNamespace, manifests
+from testing.cluster import TIMEOUT, OwnNamespace, manifests
 
 SOON = 60.0  # seconds for a snapshot to come
 

@@ -18,8 +18,8 @@ import pytest
 from catalogue import ROOT
 from grpclb.load_balancer_pb2 import InitialLoadBalanceRequest, LoadBalanceRequest
 from grpclb.load_balancer_pb2_grpc import LoadBalancerStub
-from tests.cluster import own_namespace
-from tests.processes import process
+from testing.cluster import own_namespace
+from testing.processes import process
 
 PATIENCE = 4.0  # seconds that kubectl waits for an API that is stopped: ten, then it gives up
 

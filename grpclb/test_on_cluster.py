@@ -12,7 +12,7 @@ from dnslib import QTYPE
 
 import endpoint_watch
 from catalogue import ROOT
-from tests.cluster import OwnNamespace, deployment, kubectl, manifests, pod_spec, stop, until
+from testing.cluster import OwnNamespace, deployment, kubectl, manifests, pod_spec, stop, until
 
 MANIFESTS = ROOT / "grpclb" / "manifests"
 

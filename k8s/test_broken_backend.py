@@ -6,7 +6,7 @@ Without a liveness probe a hang costs calls for as long as it lasts: the strateg
 import time
 
 from catalogue import Demo, chosen
-from tests.cluster import Object, OwnNamespace, pod_spec, until
+from testing.cluster import Object, OwnNamespace, pod_spec, until
 
 RATE = 20  # calls a second
 # Seconds for which calls fail, where expectations.toml doesn't say less: until the liveness probe has failed three

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from catalogue import ROOT, demos
-from tests.cluster import OwnNamespace, kubectl
+from testing.cluster import OwnNamespace, kubectl
 
 
 def compare(*args: str, **env: str) -> subprocess.CompletedProcess[str]:

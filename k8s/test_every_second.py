@@ -3,7 +3,7 @@
 import pytest
 
 from catalogue import Demo, demos
-from tests.cluster import OwnNamespace
+from testing.cluster import OwnNamespace
 
 # A connection that ends by its age misses its turns until the next one stands: longer on a busy machine. Without one of
 # three backends it would be 0.67.

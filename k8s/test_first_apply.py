@@ -4,7 +4,7 @@ import pytest
 
 from catalogue import Demo, demos
 from compare.namespace import CLIENT
-from tests.cluster import Object, OwnNamespace, pod_spec, until
+from testing.cluster import Object, OwnNamespace, pod_spec, until
 
 
 def waiting(client: Object) -> list[Object]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from catalogue import ROOT
-from tests.cluster import Measuring, OwnNamespace, kubectl, own_namespace, until
+from testing.cluster import Measuring, OwnNamespace, kubectl, own_namespace, until
 
 HPA = ROOT / "docs" / "autoscaling" / "hpa.yaml"
 STRATEGIES = {"clusterip": 1, "client_roundrobin": 3}  # and how many backends answer at first

@@ -1,7 +1,7 @@
 """What lies in the directories is what the cluster takes, as it is. (The lab enforces no Pod Security, and warns.)"""
 
 from catalogue import Demo
-from tests.cluster import OwnNamespace
+from testing.cluster import OwnNamespace
 
 
 def test_manifests_apply_under_restricted_without_a_warning_and_nothing_differs_afterwards(

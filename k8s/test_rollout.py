@@ -11,7 +11,7 @@ import pytest
 
 from catalogue import Demo, demos
 from compare.namespace import COMPONENT
-from tests.cluster import Measuring, OwnNamespace, deployment, pod_spec, stop, until
+from testing.cluster import Measuring, OwnNamespace, deployment, pod_spec, stop, until
 
 
 @pytest.mark.parametrize("enough", [True, False])

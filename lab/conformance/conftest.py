@@ -10,7 +10,7 @@ from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lab.conformance.api import Api, Object
 from lab.conformance.differences import DIFFERENCES, Cluster
 from lab.conformance.states import names
-from tests.processes import process
+from testing.processes import process
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 

@@ -19,7 +19,7 @@ from compare.connection import connect
 from compare.job import Measurement, measuring
 from compare.namespace import CLIENT, COMPONENT, SERVER, Namespace
 from compare.pods import ready
-from tests.processes import wait_until
+from testing.processes import wait_until
 
 Object = dict[str, Any]
 
