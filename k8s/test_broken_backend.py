@@ -6,7 +6,9 @@ Without a liveness probe a hang costs calls for as long as it lasts: the strateg
 import time
 
 from catalogue import Demo, chosen
-from testing.cluster import Object, OwnNamespace, pod_spec, until
+from compare.api import Object
+from compare.namespace import CLIENT
+from testing.cluster import OwnNamespace, deployment, pod_spec, until
 
 RATE = 20  # calls a second
 # Seconds for which calls fail, where expectations.toml doesn't say less: until the liveness probe has failed three
@@ -19,6 +21,7 @@ def with_faults(namespace: OwnNamespace, demo: Demo) -> None:
     objects = demo.objects()
     [server] = pod_spec(objects)["containers"]
     server["args"] += ["--faults", "--max-connection-age=10m"]
+    deployment(objects, CLIENT)["spec"]["replicas"] = 0  # or `called` may find a server that it has just called
     namespace.apply_objects(objects)
     namespace.rolled_out()
     namespace.wait_ready(demo.expectations["spread"]["replicas"])

@@ -3,8 +3,9 @@
 import pytest
 
 from catalogue import Demo, demos
+from compare.api import Object
 from compare.namespace import CLIENT
-from testing.cluster import Object, OwnNamespace, pod_spec, until
+from testing.cluster import OwnNamespace, pod_spec, until
 
 
 def waiting(client: Object) -> list[Object]:

@@ -15,13 +15,12 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from dnslib import DNSRecord
 
 from catalogue import ROOT
+from compare.api import Object
 from compare.connection import connect
 from compare.job import Measurement, measuring
 from compare.namespace import CLIENT, COMPONENT, SERVER, Namespace
 from compare.pods import ready
 from testing.processes import wait_until
-
-Object = dict[str, Any]
 
 TIMEOUT = 180.0  # seconds that anything on a cluster may take, unless said otherwise
 
