@@ -59,63 +59,6 @@ async def test_the_problem_and_its_cure_are_told_apart_in_one_run(api: Api, comp
     assert await found(api, "/api/v1/namespaces") == before
 
 
-async def test_a_run_with_drills_names_what_each_strategy_missed_and_one_that_cannot_go_on_goes_alone(
-    api: Api, compare: Compare, own: Path, balancer: Path, tmp_path: Path
-) -> None:
-    """Of `mine`, which has a balancer and a `prepare`, and promises too much; and of `gone`, whose namespace goes."""
-    shutil.copytree(own / "mine", own / "gone")
-    expectations = own / "mine" / "expectations.toml"
-    drill = '{do = "away", component = "balancer", away = "1s", failed_attempts = 0, new_pods_within = "1s"}'
-    change(expectations, 'scale_in = {do = "scale_in"}\n', f"balancer_away = {drill}\n")
-    change(expectations, 'rolling_restart = {do = "rolling_restart"}\n', "")
-    change(expectations, "new_pods_share = 0.0", "new_pods_share = 0.4")
-    # Its client does not start without what `prepare` prints.
-    config = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "prepared"}, "data": {"for": "%s"}}'
-    write_prepare(own / "mine", f"echo prepared >&2; printf '{config}' \"$1\"")
-    env = "        env:\n"
-    reference = "        - {name: FOR, valueFrom: {configMapKeyRef: {name: prepared, key: for}}}\n"
-    change(own / "mine" / "manifests" / "client.yaml", env, env + reference)
-    seen: list[int] = []
-
-    async def follow() -> None:
-        """How many balancers of `mine` there are."""
-        async for found in api.watch("/apis/apps/v1/deployments", fieldSelector="metadata.name=greeter-balancer"):
-            for deployment in found.values():
-                available = deployment["status"].get("availableReplicas", 0)
-                if "mine" in deployment["metadata"]["namespace"] and available not in seen[-1:]:
-                    seen.append(available)
-
-    following = asyncio.create_task(follow())
-    figures = tmp_path / "figures.json"
-    with compare("--drills", f"--json={figures}", root=own) as run:
-        await until(api, "/apis/batch/v1/jobs", bool)
-        [victim] = [name for name in await found(api, "/api/v1/namespaces", labelSelector=OURS) if "gone" in name]
-        await api.request("DELETE", f"/api/v1/namespaces/{victim}")
-        assert await asyncio.to_thread(run.end, 180) == 1, run.lines
-    following.cancel()
-    said = text(run)
-    mine, gone = sorted(json.loads(figures.read_text())["rows"], key=lambda row: str(row["strategy"]), reverse=True)
-    assert f"gone: namespace {victim} was deleted while it was measured in; measure again" in said
-    assert gone["error"]
-    assert mine["error"] == ""
-    assert "prepared" in said
-    assert "mine: new pods got 0.0% of the calls, expected 40.0% ± 0.0%" in run.lines
-    assert any("✗" in line for line in run.lines)
-    away = seen.index(0, seen.index(2))
-    assert 2 in seen[away:]  # and what comes after that may be the end of all of it
-    made = mine["drills"]["balancer_away"]
-    assert made["back"] > made["gone"] + 1
-    assert made["first_call_after_s"] == {}
-    assert sorted(missed for missed in mine["missed"] if missed.startswith("balancer away")) == sorted(
-        f"balancer away: new pod {pod} got no call in the 6 s after the balancer was back and it was ready, "
-        "expected within 1 s"
-        for pod in made["ready"]
-    )
-    assert len(made["ready"]) == 2
-    assert "mine: balancer away: new pod" in said
-    assert await found(api, "/api/v1/namespaces", labelSelector=OURS) == []
-
-
 def write_prepare(strategy: Path, script: str) -> None:
     prepare = strategy / "prepare"
     prepare.write_text(f"#!/bin/sh\n{script}\n")
@@ -309,3 +252,60 @@ def test_a_kubeconfig_that_names_no_cluster_is_said_in_one_line(
     if kubeconfig:
         file.write_text(kubeconfig)
     assert message in refusal(kubeconfig=str(file))
+
+
+async def test_a_run_with_drills_names_what_each_strategy_missed_and_one_that_cannot_go_on_goes_alone(
+    api: Api, compare: Compare, own: Path, balancer: Path, tmp_path: Path
+) -> None:
+    """Of `mine`, which has a balancer and a `prepare`, and promises too much; and of `gone`, whose namespace goes."""
+    shutil.copytree(own / "mine", own / "gone")
+    expectations = own / "mine" / "expectations.toml"
+    drill = '{do = "away", component = "balancer", away = "1s", failed_attempts = 0, new_pods_within = "1s"}'
+    change(expectations, 'scale_in = {do = "scale_in"}\n', f"balancer_away = {drill}\n")
+    change(expectations, 'rolling_restart = {do = "rolling_restart"}\n', "")
+    change(expectations, "new_pods_share = 0.0", "new_pods_share = 0.4")
+    # Its client does not start without what `prepare` prints.
+    config = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "prepared"}, "data": {"for": "%s"}}'
+    write_prepare(own / "mine", f"echo prepared >&2; printf '{config}' \"$1\"")
+    env = "        env:\n"
+    reference = "        - {name: FOR, valueFrom: {configMapKeyRef: {name: prepared, key: for}}}\n"
+    change(own / "mine" / "manifests" / "client.yaml", env, env + reference)
+    seen: list[int] = []
+
+    async def follow() -> None:
+        """How many balancers of `mine` there are."""
+        async for found in api.watch("/apis/apps/v1/deployments", fieldSelector="metadata.name=greeter-balancer"):
+            for deployment in found.values():
+                available = deployment["status"].get("availableReplicas", 0)
+                if "mine" in deployment["metadata"]["namespace"] and available not in seen[-1:]:
+                    seen.append(available)
+
+    following = asyncio.create_task(follow())
+    figures = tmp_path / "figures.json"
+    with compare("--drills", f"--json={figures}", root=own) as run:
+        await until(api, "/apis/batch/v1/jobs", bool)
+        [victim] = [name for name in await found(api, "/api/v1/namespaces", labelSelector=OURS) if "gone" in name]
+        await api.request("DELETE", f"/api/v1/namespaces/{victim}")
+        assert await asyncio.to_thread(run.end, 180) == 1, run.lines
+    following.cancel()
+    said = text(run)
+    mine, gone = sorted(json.loads(figures.read_text())["rows"], key=lambda row: str(row["strategy"]), reverse=True)
+    assert f"gone: namespace {victim} was deleted while it was measured in; measure again" in said
+    assert gone["error"]
+    assert mine["error"] == ""
+    assert "prepared" in said
+    assert "mine: new pods got 0.0% of the calls, expected 40.0% ± 0.0%" in run.lines
+    assert any("✗" in line for line in run.lines)
+    away = seen.index(0, seen.index(2))
+    assert 2 in seen[away:]  # and what comes after that may be the end of all of it
+    made = mine["drills"]["balancer_away"]
+    assert made["back"] > made["gone"] + 1
+    assert made["first_call_after_s"] == {}
+    assert sorted(missed for missed in mine["missed"] if missed.startswith("balancer away")) == sorted(
+        f"balancer away: new pod {pod} got no call in the 6 s after the balancer was back and it was ready, "
+        "expected within 1 s"
+        for pod in made["ready"]
+    )
+    assert len(made["ready"]) == 2
+    assert "mine: balancer away: new pod" in said
+    assert await found(api, "/api/v1/namespaces", labelSelector=OURS) == []
