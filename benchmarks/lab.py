@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from catalogue import ROOT
+
 ROUNDS = 5
-ROOT = Path(__file__).parent.parent
 
 
 @contextmanager

@@ -14,13 +14,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import grpc
 import pytest
 
 import testing.dns
+from catalogue import ROOT
 from greeter_client.call import Call, greet
 from grpclb.client import SERVICE_CONFIG, open_channel
 from helloworld.helloworld_pb2_grpc import GreeterStub
@@ -29,7 +29,7 @@ from testing.dns import Names
 from testing.grpclb import balancer
 from testing.processes import Process, greeters, process, wait_until
 
-PAGE = (Path(__file__).parents[1] / "docs" / "debugging.md").read_text()
+PAGE = (ROOT / "docs" / "debugging.md").read_text()
 NAME = "greeter-server.shop"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grpc_tools import protoc
 
-ROOT = Path(__file__).parent.parent
+from catalogue import ROOT
 
 
 def generate(root: Path, into: Path) -> None:

@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import grpc
@@ -24,12 +23,12 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
+from catalogue import ROOT
 from helloworld import helloworld_pb2, helloworld_pb2_grpc
 from testing import envoy
 from testing.dns import dns
 from testing.processes import greeter, process
 
-ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "debugging.md").read_text()
 COMMANDS = re.findall(r"^```sh\n(.*?)\n```$", PAGE, re.MULTILINE | re.DOTALL)
 OUTPUTS = re.findall(r"^```text\n(.*?)\n```$", PAGE, re.MULTILINE | re.DOTALL)

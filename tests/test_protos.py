@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from catalogue import ROOT
 from tests import protos
 
 REMEDY = "not what the proto files give; run python -m tests.protos and commit"
@@ -32,7 +33,7 @@ def fails(root: Path, names: list[str]) -> None:
 
 
 def test_every_stub_is_what_its_proto_file_gives() -> None:
-    protos.check(protos.ROOT)
+    protos.check(ROOT)
 
 
 def test_a_stale_stub_fails(repository: Path) -> None:
