@@ -17,7 +17,7 @@ from contextlib import ExitStack
 import grpc
 
 from benchmarks.usage import cpu, memory
-from greeter_client.measurement import Measurement
+from greeter_client.calls import Measurement
 from greeter_client.result import beside, distribution
 from helloworld.helloworld_pb2_grpc import GreeterStub
 from testing.client_envoy import as_it_is, cluster, pods, stats

@@ -28,7 +28,7 @@ import grpc
 from aiohttp import web
 
 from benchmarks.usage import cpu, memory, open_files
-from greeter_client.measurement import Measurement
+from greeter_client.calls import Measurement
 from greeter_client.result import beside, distribution
 from grpclb.client import open_channel
 from grpclb.load_balancer_pb2 import InitialLoadBalanceRequest, LoadBalanceRequest, LoadBalanceResponse

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from client_envoy.client import open_channel
-from greeter_client.call import greet
+from greeter_client.calls import greet
 from helloworld.helloworld_pb2_grpc import GreeterStub
 from testing.channels import connect, outcomes
 from testing.client_envoy import as_it_is, pods, stats, without

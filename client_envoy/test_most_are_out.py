@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from greeter_client.call import greet
+from greeter_client.calls import greet
 from helloworld.helloworld_pb2_grpc import GreeterStub
 from testing.channels import connect, outcomes
 from testing.client_envoy import Pods, as_it_is, cluster, pods, stats, until_healthy

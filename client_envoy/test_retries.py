@@ -10,7 +10,7 @@ import grpc
 import pytest
 import yaml
 
-from greeter_client.call import greet
+from greeter_client.calls import greet
 from helloworld.helloworld_pb2 import HelloRequest
 from helloworld.helloworld_pb2_grpc import GreeterStub
 from testing.channels import connect, outcomes

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import queue
 import signal
 import sys
 import threading
@@ -10,11 +11,9 @@ from typing import Any
 
 import grpc
 
+from greeter_client.calls import Measurement, greet
 from greeter_client.flags import misfit
-from greeter_client.greeting import greet_on
-from greeter_client.measurement import Measurement
 from greeter_client.result import beside, describe, summarize
-from greeter_client.stopping import stopped_by_signal
 from greeter_client.streams import Streams
 from helloworld import helloworld_pb2_grpc
 
@@ -74,3 +73,35 @@ def _measure(measurement: Measurement, flags: argparse.Namespace, stop: threadin
         direct.warm_up(len(stubs), flags.warmup or WARMUP)
         ours, theirs = measurement.count_beside(direct, flags.count)
     return summarize(ours, backends) | {"direct": {"addresses": flags.direct} | beside(ours, theirs)}
+
+
+def greet_on(
+    stub: helloworld_pb2_grpc.GreeterStub, name: str, deadline: float, interval: float, stop: threading.Event
+) -> None:
+    """Call every `interval` seconds until `stop`; a failure is printed with its reason, and the next call made."""
+    while not stop.is_set():
+        call = greet(stub, name, deadline)
+        if call.code == "OK":
+            print(f"Greeting: {call.details} (Backend IP: {call.backend})", flush=True)
+        else:
+            print(f"No answer: {call.code}: {call.details}; trying again in {interval:g}s", flush=True)
+        stop.wait(interval)
+
+
+def stopped_by_signal() -> threading.Event:
+    """An Event that SIGTERM or SIGINT sets; to be called in the main thread.
+
+    A thread sets it, for a handler interrupts the main thread anywhere: there it would wait for ever for the Event's
+    lock where the main thread holds it just then. A SimpleQueue has no such lock (Python's library reference, `queue`).
+    """
+    stop = threading.Event()
+    received: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def wait() -> None:
+        received.get()
+        stop.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda number, _: received.put(number))
+    return stop

@@ -3,10 +3,10 @@
 import argparse
 import re
 
-from greeter_client.target import target
 from helloworld import durations
 
 MOST = 1000
+SCHEMES = ("dns", "ipv4", "ipv6", "unix", "unix-abstract", "xds")  # of targets: C-core's resolvers (doc/naming.md)
 OWN = ("content-length", "content-type", "te", "user-agent")  # metadata that gRPC sends in its own words only
 
 
@@ -85,6 +85,30 @@ def seconds(text: str) -> float:
 def milliseconds(text: str) -> int:
     """Whole milliseconds of a positive Go duration, the unit of gRPC's channel arguments."""
     return max(1, round(seconds(text) * 1000))
+
+
+def target(text: str) -> str:
+    """The target as given, where gRPC can make sense of it: it would refuse others only at the first call."""
+    scheme, endpoint = _split(text)
+    if scheme not in SCHEMES:
+        raise argparse.ArgumentTypeError(
+            f"'{text}': no scheme '{scheme}'; use one of {', '.join(SCHEMES)}, or HOST:PORT"
+        )
+    if scheme in ("dns", "ipv4", "ipv6"):
+        for address in endpoint.split(","):
+            host, _, port = address.rpartition(":")
+            if not host or re.search(r"[\s/]", host) or not port.isdecimal() or not 0 < int(port) < 65536:
+                raise argparse.ArgumentTypeError(f"'{text}' is no target; write HOST:PORT, dns:///HOST:PORT say")
+    if not endpoint:
+        raise argparse.ArgumentTypeError(f"'{text}' names nothing; write {scheme}:///NAME")
+    return text
+
+
+def _split(text: str) -> tuple[str, str]:
+    uri = re.fullmatch(r"([a-z][a-z0-9+.-]*):(?:(//)([^/]*)/)?(.*)", text)
+    if not uri or (uri[1] not in SCHEMES and not uri[2]):  # localhost:8000 looks like a scheme, and is none
+        return "dns", text
+    return uri[1], uri[4]
 
 
 def targets(text: str) -> list[str]:

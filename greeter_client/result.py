@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from greeter_client.call import Call
+from greeter_client.calls import Call
 
 
 def jain(counts: Iterable[int]) -> float:

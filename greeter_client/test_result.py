@@ -2,7 +2,7 @@
 
 import pytest
 
-from greeter_client.call import Call
+from greeter_client.calls import Call
 from greeter_client.result import beside, describe, jain, summarize
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from greeter_client.stopping import stopped_by_signal
+from greeter_client.command import stopped_by_signal
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 

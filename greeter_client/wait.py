@@ -13,9 +13,8 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from greeter_client.flags import seconds
-from greeter_client.stopping import stopped_by_signal
-from greeter_client.target import target
+from greeter_client.command import stopped_by_signal
+from greeter_client.flags import seconds, target
 
 PAUSE = 0.2  # seconds between two questions
 

@@ -21,7 +21,7 @@ import pytest
 
 import testing.dns
 from catalogue import ROOT
-from greeter_client.call import Call, greet
+from greeter_client.calls import Call, greet
 from grpclb.client import SERVICE_CONFIG, open_channel
 from helloworld.helloworld_pb2_grpc import GreeterStub
 from testing.channels import connect, outcomes

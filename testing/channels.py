@@ -4,7 +4,7 @@ from collections import Counter
 
 import grpc
 
-from greeter_client.call import greet
+from greeter_client.calls import greet
 from helloworld.helloworld_pb2 import HelloRequest
 from helloworld.helloworld_pb2_grpc import GreeterStub
 from testing.processes import wait_until

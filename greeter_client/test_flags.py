@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from greeter_client.target import target
+from greeter_client.flags import target
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,53 @@
-"""Measures a channel: makes the calls, keeps what became of each."""
+"""Makes calls over channels, and keeps what became of each."""
 
 import itertools
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
-from greeter_client.call import Call, greet
-from helloworld import helloworld_pb2_grpc
+import grpc
 
+from helloworld import helloworld_pb2, helloworld_pb2_grpc
+
+# What the server tells back of gRFC A6's metadata: how often a retryPolicy had tried before the attempt it answered.
+PREVIOUS_ATTEMPTS = "grpc-previous-rpc-attempts"
+# How many attempts an Envoy on the way has made (include_attempt_count_in_response).
+ENVOY_ATTEMPTS = "x-envoy-attempt-count"
 BATCH = 20  # calls in a row over one channel, before as many over the other: load on the machine hits both alike
-
 PAUSE = 0.02  # seconds between calls that only wait for backends: they need not keep anybody busy
+
+
+class Call(NamedTuple):
+    """Times in seconds; `start` since the epoch."""
+
+    start: float
+    latency: float
+    code: str  # a grpc.StatusCode's name
+    backend: str  # its address, "" where the call failed
+    attempts: int  # a failed call that no server answered counts as one
+    details: str
+
+
+def greet(
+    stub: helloworld_pb2_grpc.GreeterStub, name: str, deadline: float, metadata: Sequence[tuple[str, str]] = ()
+) -> Call:
+    """Make one call; failures are returned, not raised."""
+    request = helloworld_pb2.HelloRequest(name=name)
+    start, began = time.time(), time.perf_counter()
+    try:
+        reply, rpc = stub.SayHello.with_call(request, timeout=deadline, metadata=tuple(metadata))
+    except grpc.RpcError as error:
+        latency = time.perf_counter() - began
+        return Call(start, latency, error.code().name, "", _attempts(error), error.details() or "")
+    latency = time.perf_counter() - began
+    return Call(start, latency, "OK", reply.backend_ip, _attempts(rpc), reply.message)
+
+
+def _attempts(rpc: Any) -> int:  # a finished call, or the error that it is when it failed
+    told = {**dict(rpc.initial_metadata() or ()), **dict(rpc.trailing_metadata() or ())}  # a failure has trailers only
+    return int(told.get(PREVIOUS_ATTEMPTS, 0)) + int(told.get(ENVOY_ATTEMPTS, 1))
 
 
 class Measurement:
