@@ -4,17 +4,14 @@ import ipaddress
 import logging
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import REGISTRY
 
@@ -27,7 +24,7 @@ from grpclb.load_balancer_pb2 import (
 )
 from grpclb.load_balancer_pb2_grpc import LoadBalancerStub
 from testing.grpclb import Balancer, addresses, balancer
-from testing.processes import process, wait_until
+from testing.processes import wait_until
 
 NAME = "greeter-server.shop.svc.cluster.local:8000"
 THREE = ("10.0.0.1:8000", "10.0.0.2:8000", "10.0.0.3:8000")
@@ -317,65 +314,3 @@ def test_reflection_names_it_so_that_grpcurl_can_ask() -> None:
         [answer] = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([ask]), timeout=20)
     names = {service.name for service in answer.list_services_response.service}
     assert {"grpc.lb.v1.LoadBalancer", "grpc.health.v1.Health"} <= names
-
-
-KUBECONFIG = """{apiVersion: v1, kind: Config, current-context: a, users: [{name: a, user: {}}],
-contexts: [{name: a, context: {cluster: a, user: a}}],
-clusters: [{name: a, cluster: {server: 'http://127.0.0.1:1'}}]}"""
-
-
-@pytest.fixture
-def kubeconfig(tmp_path: Path) -> dict[str, str]:
-    """Of a cluster that is away."""
-    (tmp_path / "config").write_text(KUBECONFIG)
-    return {"KUBECONFIG": str(tmp_path / "config")}
-
-
-def test_it_starts_without_the_api_is_not_ready_says_why_and_ends_on_sigterm(kubeconfig: dict[str, str]) -> None:
-    with process("grpclb.balancer", "--address=127.0.0.1:0", "--service=greeter-server", env=kubeconfig) as running:
-        address = running.line(r"Listening on (\S+), serving greeter-server of namespace default")[1]
-        running.line(r"EndpointSlices can't be watched: http://127.0.0.1:1 can't be reached: .*; is KUBECONFIG right\?")
-        with grpc.insecure_channel(address) as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
-            for service, status in (("", "SERVING"), ("grpc.lb.v1.LoadBalancer", "NOT_SERVING")):
-                answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
-                assert health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status) == status
-        running.signal(signal.SIGTERM)
-        assert running.end() == 0
-        assert not [line for line in running.lines if "Traceback" in line]
-
-
-def test_metrics_have_a_port_of_their_own(kubeconfig: dict[str, str]) -> None:
-    flags = ("--address=127.0.0.1:0", "--metrics-address=127.0.0.1:0", "--service=greeter-server")
-    with process("grpclb.balancer", *flags, env=kubeconfig) as running:
-        url = running.line(r"Metrics on (http://\S+)")[1]
-        page = subprocess.run(["curl", "-fsS", url], capture_output=True, text=True, check=True).stdout
-    assert "grpclb_streams 0.0" in page
-
-
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (["--address=9000"], "'9000' is no address; give HOST:PORT, 0.0.0.0:9000 say"),
-        (["--address=192.0.2.1:9000"], "cannot listen on 192.0.2.1:9000; is the port in use, or the host another"),
-        (["--metrics-address=192.0.2.1:9090"], "cannot serve metrics on 192.0.2.1:9090: "),
-        (["--service=Greeter_Server"], "'Greeter_Server' is no name of a Kubernetes object; greeter-server is one"),
-        (["--stats-interval=0"], "'0' is too short; write 1s say"),
-        (["--grace=soon"], "'soon' is not a duration; write 30s, 1m30s or 500ms"),
-        (["--adress=1"], "unrecognized arguments: --adress=1"),
-    ],
-)
-def test_a_wrong_flag_is_refused_in_one_line(kubeconfig: dict[str, str], flags: list[str], message: str) -> None:
-    defaults = ["--address=127.0.0.1:0", "--service=greeter-server"]
-    with process("grpclb.balancer", *defaults, *flags, env=kubeconfig) as running:
-        assert running.end() == 2
-    assert message in running.lines[-1]
-    assert not [line for line in running.lines if "Traceback" in line]
-
-
-def test_without_a_kubeconfig_it_says_so(tmp_path: Path) -> None:
-    env = {"KUBECONFIG": str(tmp_path / "none")}
-    with process("grpclb.balancer", "--address=127.0.0.1:0", "--service=greeter-server", env=env) as running:
-        assert running.end() == 2
-    assert running.lines[-1].startswith("grpclb.balancer: no cluster: ")
-    assert running.lines[-1].endswith("; set KUBECONFIG to a kubeconfig file")
