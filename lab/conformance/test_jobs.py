@@ -72,28 +72,6 @@ async def test_a_job_runs_as_many_pods_as_it_is_to_complete_and_so_many_at_a_tim
     assert most == 2
 
 
-async def test_a_job_past_its_deadline_fails_and_its_pods_end(api: Api) -> None:
-    late = await run(api, SLEEP, activeDeadlineSeconds=1)
-    assert condition(late, "Failed")["reason"] == "DeadlineExceeded"
-    assert condition(late, "Failed")["message"] == "Job was active longer than specified deadline"
-    await api.until("pods", lambda pods: not pods, "its pods are gone")
-
-
-async def test_a_suspended_job_runs_nothing_until_it_is_resumed(api: Api) -> None:
-    await api.create("jobs", job("once", python(""), suspend=True))
-    suspended = await api.until_one("jobs", "once", lambda j: holds(j, "Suspended"), "is suspended")
-    assert condition(suspended, "Suspended")["reason"] == "JobSuspended"
-    assert (await api.list("pods"))["items"] == []
-    await api.patch("jobs", "once", {"spec": {"suspend": False}})
-    await api.until_one("jobs", "once", lambda j: holds(j, "Complete"), "completes")
-
-
-async def test_a_finished_job_goes_with_its_pods_when_its_time_is_over(api: Api) -> None:
-    await run(api, python(""), ttlSecondsAfterFinished=1)
-    await api.until_gone("jobs", "once")
-    await api.until("pods", lambda pods: not pods, "its pods are gone")
-
-
 async def test_deleting_a_job_deletes_its_pods(api: Api) -> None:
     await api.create("jobs", job("once", SLEEP))
     await api.until("pods", lambda pods: [p for p in pods if phase(p) == "Running"], "its pod runs")

@@ -160,19 +160,6 @@ async def test_no_more_old_replicasets_are_kept_than_asked_for(api: Api) -> None
     await api.until("replicasets", kept, "revision 1 is gone")
 
 
-async def test_a_paused_deployment_scales_but_rolls_nothing_out(api: Api) -> None:
-    await start(api, 1)
-    await api.patch("deployments", "web", {"spec": {"paused": True}})
-    await change(api, "red")
-    await api.patch("deployments", "web", {"spec": {"replicas": 2}})
-    await api.until("pods", lambda pods: len(pods) == 2 and all(map(ready, pods)), "two pods of the old template")
-    assert len((await api.list("replicasets"))["items"]) == 1
-    assert condition(await api.get("deployments", "web"), "Progressing")["reason"] == "DeploymentPaused"
-    await api.patch("deployments", "web", {"spec": {"paused": False}})
-    await done(api)
-    assert len((await api.list("replicasets"))["items"]) == 2
-
-
 async def test_scaling_keeps_the_ready_pods_and_then_the_older(api: Api) -> None:
     await start(api, 2)
     old = {p["metadata"]["name"] for p in (await api.list("pods"))["items"]}

@@ -23,18 +23,6 @@ def _put(status: Object, kind: str, value: str, reason: str, message: str) -> No
     status["conditions"].sort(key=lambda condition: condition["type"] == kind)  # what changed last stands last
 
 
-def note_pause(deployment: Object, status: Object) -> None:
-    """Say when a rollout is paused and resumed; time that it is paused is not held against its progress deadline."""
-    progressing = conditions.find(status, "Progressing")
-    reason = progressing["reason"] if progressing else ""
-    if reason == "ProgressDeadlineExceeded":
-        return
-    if deployment["spec"].get("paused") and reason != "DeploymentPaused":
-        set_condition(status, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused")
-    elif not deployment["spec"].get("paused") and reason == "DeploymentPaused":
-        set_condition(status, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed")
-
-
 def count(deployment: Object, status: Object, new: Object | None, old: list[Object]) -> Object:
     """The status with the counts and the Available condition of these ReplicaSets; the rest stays."""
     sets = [*old, new] if new else old
@@ -46,8 +34,8 @@ def count(deployment: Object, status: Object, new: Object | None, old: list[Obje
         "availableReplicas": available,
         "unavailableReplicas": max(0, asked(sets) - available),
     }
-    kept = {field: status[field] for field in ("collisionCount", "conditions") if field in status}
-    result: Object = {"observedGeneration": deployment["metadata"]["generation"]} | copy.deepcopy(kept)
+    result: Object = {"observedGeneration": deployment["metadata"]["generation"]}
+    result["conditions"] = copy.deepcopy(status.get("conditions", []))
     result |= {field: number for field, number in counts.items() if number}
     if available >= deployment["spec"]["replicas"] - max_unavailable(deployment):
         message = "Deployment has minimum availability."
@@ -96,19 +84,7 @@ def _advanced(before: Object, after: Object) -> bool:
 def deadline_in(deployment: Object, status: Object) -> float | None:
     """Seconds after which to judge the progress again; None where no rollout is on or it has failed already."""
     progressing = conditions.find(status, "Progressing")
-    if progressing is None or deployment["spec"].get("paused"):
-        return None
-    if is_complete(deployment, status) or progressing["reason"] == "ProgressDeadlineExceeded":
+    if progressing is None or progressing["reason"] == "ProgressDeadlineExceeded" or is_complete(deployment, status):
         return None
     left: float = deployment["spec"]["progressDeadlineSeconds"] - age(progressing["lastUpdateTime"])
     return max(0.0, left) + 1
-
-
-def note_failure(status: Object, new: Object | None, old: list[Object]) -> None:
-    """Repeat a ReplicaSet's failure to make or delete pods, the new one's first."""
-    sets = [new, *old] if new else old
-    failures = [c for rs in sets for c in rs.get("status", {}).get("conditions", []) if c["type"] == "ReplicaFailure"]
-    if failures:
-        set_condition(status, "ReplicaFailure", failures[0]["status"], failures[0]["reason"], failures[0]["message"])
-    else:
-        conditions.remove(status, "ReplicaFailure")

@@ -10,7 +10,7 @@ from lab.apimachinery.podstate import is_terminal
 from lab.apimachinery.store import Event, Object, Store
 from lab.apimachinery.workqueue import Key, control
 from lab.controllers import deployment_status, revisions
-from lab.controllers.rollout import DESIRED, MAX, max_surge, new_size, old_sizes, proportional_sizes
+from lab.controllers.rollout import new_size, old_sizes
 
 COMPONENT = "deployment-controller"
 
@@ -56,26 +56,20 @@ class Rollout:
 
     def step(self) -> float | None:
         """Take it; return the seconds until progress must be judged again."""
-        spec = self.deployment["spec"]
         if "deletionTimestamp" in self.deployment["metadata"]:
             return self._write_status(judge=False)
-        deployment_status.note_pause(self.deployment, self.status)
-        self._update_new()
-        if spec.get("paused") or self._is_scaling_event():
-            self._scale_all()
-            if spec.get("paused"):
-                revisions.clean_up(self.store, self.deployment, self.old)
-            return self._write_status(judge=False)
-        if spec["strategy"]["type"] == "Recreate":
+        if self.new:
+            self._update_new(self.new)
+        if self.deployment["spec"]["strategy"]["type"] == "Recreate":
             self._recreate()
         else:
             self._roll()
+        if deployment_status.is_complete(self.deployment, self.status):
+            revisions.clean_up(self.store, self.deployment, self.old)
         return self._write_status(judge=True)
 
     def _roll(self) -> None:
         new = self.new or self._create_new()
-        if new is None:
-            return
         if self._scale(new, new_size(self.deployment, [*self.old, new], new["spec"]["replicas"])):
             return
         active = [rs for rs in self.old if rs["spec"]["replicas"]]
@@ -83,39 +77,26 @@ class Rollout:
         for rs in active:
             if (size := sizes.get(rs["metadata"]["name"])) is not None:
                 self._scale(rs, size)
-        if not sizes and deployment_status.is_complete(self.deployment, self.status):
-            revisions.clean_up(self.store, self.deployment, self.old)
 
     def _recreate(self) -> None:
         scaled = [self._scale(rs, 0) for rs in self.old if rs["spec"]["replicas"]]
-        if any(scaled) or self._old_pods_run():
-            return
-        new = self.new or self._create_new()
-        if new is None:
-            return
-        self._scale(new, self.replicas)
-        if deployment_status.is_complete(self.deployment, self.status):
-            revisions.clean_up(self.store, self.deployment, self.old)
+        if not any(scaled) and not self._old_pods_run():
+            self._scale(self.new or self._create_new(), self.replicas)
 
     def _old_pods_run(self) -> bool:
         uids = {rs["metadata"]["uid"] for rs in self.old}
         pods = self.store.list("pods", self.namespace)
         return any((o := controller_of(pod)) and o["uid"] in uids and not is_terminal(pod) for pod in pods)
 
-    def _update_new(self) -> None:
-        if self.new is None:
-            return
-        self.new = revisions.update_new(self.store, self.deployment, self.new, self.old)
+    def _update_new(self, new: Object) -> None:
+        self.new = revisions.update_new(self.store, self.deployment, new, self.old)
         self._set_revision(self.new)
         if conditions.find(self.status, "Progressing") is None:
-            message = f'Found new replica set "{self.new["metadata"]["name"]}"'
+            message = f'Found new replica set "{new["metadata"]["name"]}"'
             deployment_status.set_condition(self.status, "Progressing", "True", "FoundNewReplicaSet", message)
 
-    def _create_new(self) -> Object | None:
+    def _create_new(self) -> Object:
         self.new = revisions.create_new(self.store, self.deployment, self.old)
-        if self.new is None:  # the status change brings us back, to a name with another hash
-            self.status["collisionCount"] = self.status.get("collisionCount", 0) + 1
-            return None
         self._set_revision(self.new)
         name, size = self.new["metadata"]["name"], self.new["spec"]["replicas"]
         if size:
@@ -132,48 +113,15 @@ class Rollout:
             updated = self.store.update("deployments", self.deployment)
             meta["resourceVersion"] = updated["metadata"]["resourceVersion"]
 
-    def _is_scaling_event(self) -> bool:
-        """Whether `replicas` is not what the sizes of the ReplicaSets were chosen for."""
-        active = [rs for rs in (*self.old, *([self.new] if self.new else [])) if rs["spec"]["replicas"]]
-        return any(rs["metadata"].get("annotations", {}).get(DESIRED) != str(self.replicas) for rs in active)
-
-    def _scale_all(self) -> None:
-        """Scale in place, without going on with the rollout."""
-        sets = [*self.old, *([self.new] if self.new else [])]
-        active = [rs for rs in sets if rs["spec"]["replicas"]]
-        if len(active) <= 1:
-            for rs in active or [self.new or sets[-1]] if sets else []:
-                self._scale(rs, self.replicas)
-        elif self._is_saturated():
-            for rs in self.old:
-                self._scale(rs, 0)
-        elif self.deployment["spec"]["strategy"]["type"] == "RollingUpdate":
-            sizes = proportional_sizes(self.deployment, active[::-1])
-            for rs in active:
-                self._scale(rs, sizes[rs["metadata"]["name"]])
-
-    def _is_saturated(self) -> bool:
-        """Whether the new ReplicaSet has all the pods asked for, available."""
-        new = self.new
-        return bool(
-            new
-            and new["spec"]["replicas"] == self.replicas
-            and new["metadata"]["annotations"].get(DESIRED) == str(self.replicas)
-            and new.get("status", {}).get("availableReplicas", 0) == self.replicas
-        )
-
     def _scale(self, rs: Object, size: int) -> bool:
-        """Give a ReplicaSet this size, and note what it was chosen for; return whether the size changed."""
+        """Give a ReplicaSet this size; return whether it changed."""
         before, name = rs["spec"]["replicas"], rs["metadata"]["name"]
-        scaling: bool = size != before
-        chosen_for = {DESIRED: str(self.replicas), MAX: str(self.replicas + max_surge(self.deployment))}
+        if size == before:
+            return False
         rs["spec"]["replicas"] = size
-        rs["metadata"]["annotations"] = rs["metadata"].get("annotations", {}) | chosen_for
         rs["metadata"]["resourceVersion"] = self.store.update("replicasets", rs)["metadata"]["resourceVersion"]
-        if scaling:
-            direction = "up" if size > before else "down"
-            self._record(f"Scaled {direction} replica set {name} from {before} to {size}")
-        return scaling
+        self._record(f"Scaled {'up' if size > before else 'down'} replica set {name} from {before} to {size}")
+        return True
 
     def _record(self, message: str) -> None:
         events.record(self.store, self.deployment, "Normal", "ScalingReplicaSet", message, COMPONENT)
@@ -182,7 +130,6 @@ class Rollout:
         status = deployment_status.count(self.deployment, self.status, self.new, self.old)
         if judge:
             deployment_status.judge_progress(self.deployment, self.status, status, self.new)
-        deployment_status.note_failure(status, self.new, self.old)
         self.deployment["status"] = status
         self.store.update("deployments", self.deployment, subresource="status")
         return deployment_status.deadline_in(self.deployment, status)

@@ -1,7 +1,8 @@
 """The EndpointSlice controller: which pods stand behind a Service, and whether they are ready, serving, terminating.
 
 Source: k8s.io/endpointslice and KEP-1672. A pod that is being deleted stays in its slice, not ready any more, and
-serving as long as its readiness probe says so. EndpointSlices that somebody else manages are left alone.
+serving as long as its readiness probe says so. EndpointSlices that somebody else manages are left alone. Left out: that
+a slice has no more than 100 endpoints; a laptop has not so many pods.
 """
 
 import json
@@ -18,10 +19,6 @@ from lab.objects import strategies
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 HEADLESS = "service.kubernetes.io/headless"
 NAME = "endpointslice-controller.k8s.io"
-MAX_ENDPOINTS = 100  # in a slice
-
-# The ports and endpoints of a slice. Where there are none, Kubernetes has null, no empty list.
-Contents = tuple[list[Object] | None, list[Object] | None]
 
 
 async def run(store: Store) -> None:
@@ -52,40 +49,26 @@ def reconcile(store: Store, key: Key) -> None:
     service = store.find("services", namespace, name)
     if service is None or not service["spec"].get("selector") or service["spec"].get("type") == "ExternalName":
         return
-    wanted: defaultdict[str, dict[str, Object]] = defaultdict(dict)  # by the ports, then by the pod's uid
+    wanted: defaultdict[str, list[Object]] = defaultdict(list)  # the endpoints by their ports
     for pod in store.list("pods", namespace):
         if _selects(service, pod) and not is_terminal(pod) and pod.get("status", {}).get("podIP"):
-            wanted[json.dumps(_ports(service, pod))][pod["metadata"]["uid"]] = _endpoint(service, pod)
-    slices = [s for s in slices_of(store, namespace, name) if s["metadata"]["labels"].get(MANAGED_BY) == NAME]
-    spare = [slice_ for slice_ in slices if not _update(store, service, slice_, wanted)]
-    contents: list[Contents] = []
-    for ports, group in wanted.items():
-        endpoints = list(group.values())
-        parts = [endpoints[start : start + MAX_ENDPOINTS] for start in range(0, len(endpoints), MAX_ENDPOINTS)]
-        contents += [(json.loads(ports), part) for part in parts]
-    if not contents and len(spare) == len(slices):
-        contents = [(None, None)]  # an empty one says that there is nothing
-    for content in contents:
-        _write(store, service, spare.pop() if spare else _new(service), content)
+            wanted[json.dumps(_ports(service, pod))].append(_endpoint(service, pod))
+    kept: dict[str, Object] = {}
+    spare: list[Object] = []
+    for slice_ in slices_of(store, namespace, name):
+        if slice_["metadata"]["labels"].get(MANAGED_BY) == NAME:
+            ports = json.dumps(slice_["ports"])
+            if ports in wanted and ports not in kept:
+                kept[ports] = slice_
+            else:
+                spare.append(slice_)
+    for ports, endpoints in wanted.items():
+        slice_ = kept.get(ports) or (spare.pop() if spare else _new(service))
+        _write(store, service, slice_, json.loads(ports), endpoints)
+    if not wanted:  # an empty one says that there is nothing, with null where there is no list
+        _write(store, service, spare.pop() if spare else _new(service), None, None)
     for slice_ in spare:
         store.delete("endpointslices", namespace, slice_["metadata"]["name"])
-
-
-def _update(store: Store, service: Object, slice_: Object, wanted: dict[str, dict[str, Object]]) -> bool:
-    """Let a slice keep its endpoints that are still wanted, and take others with the same ports while it has room.
-
-    What it has is then no longer in `wanted`. False where it would be empty.
-    """
-    group = wanted.get(json.dumps(slice_["ports"] or []), {})
-    uids = [endpoint["targetRef"]["uid"] for endpoint in slice_["endpoints"] or []]
-    uids = [uid for uid in uids if uid in group]
-    uids += [uid for uid in group if uid not in uids][: MAX_ENDPOINTS - len(uids)]
-    endpoints = [group.pop(uid) for uid in uids]
-    if not group:
-        wanted.pop(json.dumps(slice_["ports"] or []), None)
-    if endpoints:
-        _write(store, service, slice_, (slice_["ports"], endpoints))
-    return bool(endpoints)
 
 
 def _new(service: Object) -> Object:
@@ -100,9 +83,11 @@ def _new(service: Object) -> Object:
     return slice_
 
 
-def _write(store: Store, service: Object, slice_: Object, content: Contents) -> None:
+def _write(
+    store: Store, service: Object, slice_: Object, ports: list[Object] | None, endpoints: list[Object] | None
+) -> None:
     """Give a slice, which may be a new one, its content and its Service's labels."""
-    slice_["ports"], slice_["endpoints"] = content
+    slice_["ports"], slice_["endpoints"] = ports, endpoints
     slice_["metadata"]["labels"] = _labels(service)
     if "resourceVersion" in slice_["metadata"]:
         store.update("endpointslices", slice_)

@@ -1,61 +1,51 @@
 """The Job controller: pods that run until enough of them have succeeded, or too many failed.
 
-Source: k8s.io/kubernetes/pkg/controller/job and pkg/controller/ttlafterfinished. As there, a finalizer holds a Job's
-pods until they are counted. The API server gives a new Job its selector and labels. Not acted upon: Indexed
-completions, successPolicy, podFailurePolicy, managedBy.
+Source: k8s.io/kubernetes/pkg/controller/job. As there, a finalizer holds a Job's pods until they are counted. The API
+server gives a new Job its selector and labels. Not acted upon: suspend, deadlines, ttlSecondsAfterFinished, Indexed
+completions, and the policies (of success, failure, replacement).
 """
 
 import time
-from collections import defaultdict
 from typing import Literal
 
 from lab.apimachinery import conditions, events
 from lab.apimachinery.ownership import claim, controller_of, is_controlled_by
 from lab.apimachinery.podstate import is_active, is_ready, is_terminating, phase
 from lab.apimachinery.store import Event, Object, Store, now
-from lab.apimachinery.timestamps import age
+from lab.apimachinery.timestamps import epoch
 from lab.apimachinery.workqueue import Key, control
-from lab.controllers.backoff import Backoff
 from lab.controllers.podcontrol import create_pod, delete_pod
 from lab.controllers.replicasets import victims
 
 COMPONENT = "job-controller"
 TRACKING = "batch.kubernetes.io/job-tracking"
+FIRST_BACKOFF, LONGEST_BACKOFF = 10.0, 600.0  # seconds
 
 
 async def run(store: Store) -> None:
     """Run every Job's pods, until cancelled."""
-    backoffs: defaultdict[str, Backoff] = defaultdict(Backoff)  # by the Job's uid
 
     def keys(event: Event) -> list[Key]:
         namespace = event.object["metadata"]["namespace"]
         if event.resource == "jobs":
             return [(namespace, event.object["metadata"]["name"])]
         owner = controller_of(event.object)
-        if owner is None:  # any Job may want to adopt it
-            return [(namespace, job["metadata"]["name"]) for job in store.list("jobs", namespace)]
-        return [(namespace, owner["name"])] if owner["kind"] == "Job" else []
+        return [(namespace, owner["name"])] if owner and owner["kind"] == "Job" else []
 
-    def reconcile(key: Key) -> float | None:
-        namespace, name = key
-        job = store.find("jobs", namespace, name)
-        _release_orphans(store, namespace, name, job)
-        if job is None:
-            return None
-        if finished := _finished(job):
-            backoffs.pop(job["metadata"]["uid"], None)
-            return _expire(store, job, finished)
-        return Sync(store, job, backoffs[job["metadata"]["uid"]]).run()
-
-    await control(store, ["jobs", "pods"], keys, reconcile)
+    await control(store, ["jobs", "pods"], keys, lambda key: reconcile(store, key))
 
 
-def _release_orphans(store: Store, namespace: str, name: str, job: Object | None) -> None:
-    """Let go the pods of a Job of this name that is gone: nobody will count them."""
-    for pod in store.list("pods", namespace):
+def reconcile(store: Store, key: Key) -> float | None:
+    """Bring one Job's pods and status up to date; return the seconds until the next look."""
+    namespace, name = key
+    job = store.find("jobs", namespace, name)
+    for pod in store.list("pods", namespace):  # nobody will count those of a Job of this name that is gone
         owner = controller_of(pod)
         if owner and (owner["kind"], owner["name"]) == ("Job", name) and not (job and is_controlled_by(pod, job)):
             _release(store, pod)
+    if job is None or any(conditions.find(job.get("status", {}), kind) for kind in ("Complete", "Failed")):
+        return None
+    return Sync(store, job).run()
 
 
 def _is_tracked(pod: Object) -> bool:
@@ -65,57 +55,49 @@ def _is_tracked(pod: Object) -> bool:
 def _release(store: Store, pod: Object) -> None:
     """Take its finalizer from a pod that is counted, or that nobody will count."""
     if _is_tracked(pod):
-        finalizers = [finalizer for finalizer in pod["metadata"].pop("finalizers") if finalizer != TRACKING]
-        pod["metadata"] |= {"finalizers": finalizers} if finalizers else {}
+        pod["metadata"]["finalizers"].remove(TRACKING)
         store.update("pods", pod)
 
 
-def _finished(job: Object) -> Object | None:
-    """The condition that says that a Job has ended."""
-    ends = (conditions.find(job.get("status", {}), kind) for kind in ("Complete", "Failed"))
-    return next((end for end in ends if end and end["status"] == "True"), None)
+def backoff_until(pods: list[Object]) -> float:
+    """The time (in seconds since 1970) from which a new pod may be created in the place of one that has failed.
+
+    10 s after the last failure, doubled for each since the last success (pkg/controller/job/backoff_utils.go).
+    """
+    succeeded = max((_finished_at(pod) for pod in pods if phase(pod) == "Succeeded"), default=0)
+    failures = [at for pod in pods if phase(pod) == "Failed" and (at := _finished_at(pod)) > succeeded]
+    wait: float = FIRST_BACKOFF * 2 ** (len(failures) - 1)
+    return max(failures) + min(wait, LONGEST_BACKOFF) if failures else 0
 
 
-def _expire(store: Store, job: Object, finished: Object) -> float | None:
-    """Delete a Job that ended ttlSecondsAfterFinished ago; return the seconds that it has left."""
-    ttl = job["spec"].get("ttlSecondsAfterFinished")
-    if ttl is None or "deletionTimestamp" in job["metadata"]:
-        return None
-    left: float = ttl - age(finished["lastTransitionTime"])
-    if left > 0:
-        return left
-    store.delete("jobs", job["metadata"]["namespace"], job["metadata"]["name"])
-    return None
+def _finished_at(pod: Object) -> float:
+    """When the last of a pod's containers ended."""
+    states = [container["state"].get("terminated") for container in pod["status"].get("containerStatuses", [])]
+    return max((epoch(state["finishedAt"]) for state in states if state), default=0)
 
 
 class Sync:
     """One round over one unfinished Job."""
 
-    def __init__(self, store: Store, job: Object, backoff: Backoff) -> None:
+    def __init__(self, store: Store, job: Object) -> None:
         self.store = store
         self.job = job
         self.spec: Object = job["spec"]
         self.status: Object = job.setdefault("status", {})
-        self.backoff = backoff
 
     def run(self) -> float | None:
         """Count, start and stop pods, write the status; return the seconds until the next look."""
-        suspended = bool(self.spec.get("suspend"))
-        if not suspended:
-            self.status.setdefault("startTime", now())
+        self.status.setdefault("startTime", now())
         self._count_finished()
         wait = None
         target = self._target()
-        if target is None and "deletionTimestamp" not in self.job["metadata"]:
-            wait = self._manage(suspended)
-            if self._is_complete():
-                target = self._set(
-                    "SuccessCriteriaMet", "CompletionsReached", "Reached expected number of succeeded pods"
-                )
-            else:
-                self._note_suspension(suspended)
-        elif target:
+        if target:
             self._stop_all()
+        elif "deletionTimestamp" not in self.job["metadata"]:
+            wait = self._manage()
+            if self._is_complete():
+                message = "Reached expected number of succeeded pods"
+                target = self._set("SuccessCriteriaMet", "CompletionsReached", message)
         self._write(target)
         return wait
 
@@ -128,23 +110,14 @@ class Sync:
     def _count_finished(self) -> None:
         """Count the pods that have newly ended, and let them go."""
         tracked = [pod for pod in self._pods() if _is_tracked(pod)]
-        succeeded = [pod for pod in tracked if phase(pod) == "Succeeded"]
-        failed = [pod for pod in tracked if self._has_failed(pod)]
-        self.backoff.count(succeeded, failed)
-        self._add("succeeded", succeeded)
-        self._add("failed", failed)
+        self._add("succeeded", [pod for pod in tracked if phase(pod) == "Succeeded"])
+        self._add("failed", [pod for pod in tracked if phase(pod) == "Failed" or is_terminating(pod)])
 
     def _add(self, field: str, pods: list[Object]) -> None:
         if pods:
             self.status[field] = self.status.get(field, 0) + len(pods)
         for pod in pods:
             _release(self.store, pod)
-
-    def _has_failed(self, pod: Object) -> bool:
-        if phase(pod) == "Failed":
-            return True
-        waits_for_the_end = self.spec.get("podReplacementPolicy") == "Failed"
-        return not waits_for_the_end and is_terminating(pod)
 
     def _target(self) -> Object | None:
         """The condition that says how this Job ends, decided earlier or now; None while it goes on."""
@@ -153,8 +126,6 @@ class Sync:
                 return decided
         if self._exceeds_backoff_limit():
             return self._set("FailureTarget", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
-        if (left := self._deadline_in()) is not None and left <= 0:
-            return self._set("FailureTarget", "DeadlineExceeded", "Job was active longer than specified deadline")
         return None
 
     def _record(self, kind: Literal["Normal", "Warning"], reason: str, message: str) -> None:
@@ -175,35 +146,23 @@ class Sync:
         restarts: int = sum(container["restartCount"] for container in statuses)
         return restarts >= max(1, limit)
 
-    def _deadline_in(self) -> float | None:
-        """Seconds until activeDeadlineSeconds are over."""
-        if "activeDeadlineSeconds" not in self.spec or self.spec.get("suspend"):
-            return None
-        left: float = self.spec["activeDeadlineSeconds"] - age(self.status["startTime"])
-        return left
-
     def _is_complete(self) -> bool:
         succeeded: int = self.status.get("succeeded", 0)
         return succeeded >= self.spec.get("completions", 1) and not self._active()
 
-    def _manage(self, suspended: bool) -> float | None:
-        """Start or stop pods; return the seconds until the next look, if it can be known."""
+    def _manage(self) -> float | None:
+        """Start or stop pods; return the seconds until a failed one may be replaced, where it must wait."""
         active = self._active()
-        wanted = 0 if suspended else self._wanted(len(active))
+        wanted = self._wanted(len(active))
         for pod in victims(active, len(active) - wanted):
             _release(self.store, pod)
             delete_pod(self.store, self.job, pod, COMPONENT)
-        waits = [] if (left := self._deadline_in()) is None else [left]
         missing = wanted - len(active)
-        if self.spec.get("podReplacementPolicy") == "Failed":
-            missing -= sum(map(is_terminating, self._pods()))
-        if missing > 0:
-            if (pause := self.backoff.ends_at() - time.time()) > 0:
-                waits.append(pause)
-            else:
-                for _ in range(missing):
-                    create_pod(self.store, self.job, COMPONENT, finalizers=[TRACKING])
-        return min(waits, default=None)
+        if missing > 0 and (pause := backoff_until(self._pods()) - time.time()) > 0:
+            return pause
+        for _ in range(missing):
+            create_pod(self.store, self.job, COMPONENT, finalizers=[TRACKING])
+        return None
 
     def _wanted(self, active: int) -> int:
         """How many pods are to run now. Without `completions`, one success ends the starting of new ones."""
@@ -213,16 +172,6 @@ class Sync:
             return active if succeeded else parallelism
         missing: int = self.spec["completions"] - succeeded
         return max(0, min(parallelism, missing))
-
-    def _note_suspension(self, suspended: bool) -> None:
-        known = conditions.find(self.status, "Suspended")
-        if suspended and not (known and known["status"] == "True"):
-            self._set("Suspended", "JobSuspended", "Job suspended")
-            self._record("Normal", "Suspended", "Job suspended")
-        elif not suspended and known and known["status"] == "True":
-            conditions.put(self.status, "Suspended", "False", "JobResumed", "Job resumed", lastProbeTime=now())
-            self.status["startTime"] = now()
-            self._record("Normal", "Resumed", "Job resumed")
 
     def _stop_all(self) -> None:
         """The Job has ended: pods that still run are deleted, and count as failed."""

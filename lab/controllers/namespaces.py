@@ -12,11 +12,6 @@ from lab.apimachinery.workqueue import Key, control
 
 CONTENTS = [resource.plural for resource in RESOURCES.values() if resource.namespaced]
 ROOT_CA = "kube-root-ca.crt"
-ABOUT_ROOT_CA = (
-    "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the "
-    "internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes "
-    "clusters."
-)
 
 
 async def run(store: Store, ca: str) -> None:
@@ -46,7 +41,7 @@ def reconcile(store: Store, key: Key, ca: str) -> None:
         meta: Object = {"namespace": name, "name": "default"}
         store.create("serviceaccounts", {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta})
     if not store.find("configmaps", name, ROOT_CA):
-        meta = {"namespace": name, "name": ROOT_CA, "annotations": {"kubernetes.io/description": ABOUT_ROOT_CA}}
+        meta = {"namespace": name, "name": ROOT_CA}
         config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"ca.crt": ca}}
         store.create("configmaps", config_map)
 

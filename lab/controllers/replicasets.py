@@ -3,7 +3,6 @@
 Source: k8s.io/kubernetes/pkg/controller/replicaset.
 """
 
-from lab.apimachinery import conditions
 from lab.apimachinery.errors import StatusError
 from lab.apimachinery.ownership import claim, controller_of
 from lab.apimachinery.podstate import available_in, is_active, is_ready, phase, ready_since, restarts
@@ -13,7 +12,6 @@ from lab.apimachinery.workqueue import Key, control
 from lab.controllers.podcontrol import create_pod, delete_pod
 
 COMPONENT = "replicaset-controller"
-DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 RETRY = 1.0  # seconds after which a creation that was refused is tried again
 PHASES = ("Pending", "Unknown", "Running")  # in the order in which pods are given up
 
@@ -40,32 +38,30 @@ def reconcile(store: Store, key: Key) -> float | None:
     if rs is None:
         return None
     pods = claim(store, rs, [pod for pod in store.list("pods", namespace) if is_active(pod)])
-    failure = None
-    if "deletionTimestamp" not in rs["metadata"]:
-        failure = _manage_replicas(store, rs, pods)
-    _update_status(store, rs, pods, failure)
     waits = [wait for pod in pods if (wait := available_in(pod, rs["spec"].get("minReadySeconds", 0)))]
-    return min([*waits, *([RETRY] if failure else [])], default=None)
+    if "deletionTimestamp" not in rs["metadata"]:
+        try:
+            _manage_replicas(store, rs, pods)
+        except StatusError:  # of which an event tells
+            waits.append(RETRY)
+    _update_status(store, rs, pods)
+    return min(waits, default=None)
 
 
-def _manage_replicas(store: Store, rs: Object, pods: list[Object]) -> StatusError | None:
-    """Create or delete what is missing or too much; return why it could not create."""
+def _manage_replicas(store: Store, rs: Object, pods: list[Object]) -> None:
+    """Create or delete what is missing or too much. Raises StatusError where a pod is refused."""
     surplus = len(pods) - rs["spec"]["replicas"]
-    try:
-        for _ in range(-surplus):
-            create_pod(store, rs, COMPONENT)
-    except StatusError as error:
-        return error
+    for _ in range(-surplus):
+        create_pod(store, rs, COMPONENT)
     for pod in victims(pods, surplus):
         delete_pod(store, rs, pod, COMPONENT)
-    return None
 
 
 def victims(pods: list[Object], count: int) -> list[Object]:
     """The pods to delete when there are `count` too many.
 
-    The order is ActivePodsWithRanks' of Kubernetes. Left out: its rank by node, as the lab has one node, and its
-    logarithmic scale of ages, which makes a random choice among pods of about the same age.
+    The order is ActivePodsWithRanks' of Kubernetes. Left out: its rank by node, as the lab has one node, its
+    logarithmic scale of ages, which makes a random choice among pods of about the same age, and pod-deletion-cost.
     """
 
     def usefulness(pod: Object) -> tuple[object, ...]:
@@ -74,7 +70,6 @@ def victims(pods: list[Object], count: int) -> list[Object]:
             "nodeName" in pod["spec"],
             PHASES.index(phase(pod)),
             since is not None,
-            int(pod["metadata"].get("annotations", {}).get(DELETION_COST, 0)),
             -epoch(since) if since else 0,
             -restarts(pod),
             -epoch(pod["metadata"]["creationTimestamp"]),
@@ -83,7 +78,7 @@ def victims(pods: list[Object], count: int) -> list[Object]:
     return sorted(pods, key=usefulness)[: max(0, count)]
 
 
-def _update_status(store: Store, rs: Object, pods: list[Object], failure: StatusError | None) -> None:
+def _update_status(store: Store, rs: Object, pods: list[Object]) -> None:
     template_labels = rs["spec"]["template"]["metadata"].get("labels", {}).items()
     ready = [pod for pod in pods if is_ready(pod)]
     available = [pod for pod in ready if available_in(pod, rs["spec"].get("minReadySeconds", 0)) == 0]
@@ -94,11 +89,5 @@ def _update_status(store: Store, rs: Object, pods: list[Object], failure: Status
         "availableReplicas": len(available),
     }
     status: Object = {"replicas": counts["replicas"]} | {field: count for field, count in counts.items() if count}
-    status |= {"conditions": c} if (c := rs.get("status", {}).get("conditions")) else {}
-    if not failure:
-        conditions.remove(status, "ReplicaFailure")
-    elif not conditions.find(status, "ReplicaFailure"):
-        conditions.put(status, "ReplicaFailure", "True", "FailedCreate", failure.message)
     status["observedGeneration"] = rs["metadata"]["generation"]
-    rs["status"] = status
-    store.update("replicasets", rs, subresource="status")
+    store.update("replicasets", rs | {"status": status}, subresource="status")

@@ -8,15 +8,15 @@ import copy
 import json
 import zlib
 
-from lab.apimachinery.ownership import controller_reference, is_controlled_by
+from lab.apimachinery.ownership import controller_reference
 from lab.apimachinery.store import Object, Store
-from lab.controllers.rollout import DESIRED, MAX, max_surge, new_size
+from lab.controllers.rollout import new_size
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
 HISTORY = "deployment.kubernetes.io/revision-history"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-NOT_COPIED = {LAST_APPLIED, REVISION, HISTORY, DESIRED, MAX}
+NOT_COPIED = {LAST_APPLIED, REVISION, HISTORY}
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' choice: no vowels, no words
 
 
@@ -38,9 +38,9 @@ def _pruned(value: object) -> object:
     return [_pruned(item) for item in value] if isinstance(value, list) else value
 
 
-def template_hash(template: Object, collisions: int) -> str:
-    """The hash that names a template's ReplicaSet; another one after each collision."""
-    text = json.dumps(_content(template), sort_keys=True) + (str(collisions) if collisions else "")
+def template_hash(deployment: Object) -> str:
+    """The hash that names its template's ReplicaSet; that of an earlier Deployment of this name may still be there."""
+    text = json.dumps(_content(deployment["spec"]["template"]), sort_keys=True) + deployment["metadata"]["uid"]
     return "".join(ALPHABET[ord(digit) % len(ALPHABET)] for digit in str(zlib.crc32(text.encode())))
 
 
@@ -78,11 +78,11 @@ def _annotate(deployment: Object, new: Object, old: list[Object]) -> None:
             annotations[HISTORY] = ",".join(filter(None, [annotations.get(HISTORY), str(before)]))
 
 
-def create_new(store: Store, deployment: Object, old: list[Object]) -> Object | None:
-    """Create the ReplicaSet of the Deployment's template; None where its name is taken by a stranger (a collision)."""
+def create_new(store: Store, deployment: Object, old: list[Object]) -> Object:
+    """Create the ReplicaSet of the Deployment's template."""
     meta, spec = deployment["metadata"], deployment["spec"]
     template = copy.deepcopy(spec["template"])
-    hashed = template_hash(template, deployment.get("status", {}).get("collisionCount", 0))
+    hashed = template_hash(deployment)
     labels = template["metadata"].get("labels", {}) | {HASH_LABEL: hashed}
     template["metadata"]["labels"] = labels
     selector = copy.deepcopy(spec["selector"])
@@ -94,10 +94,6 @@ def create_new(store: Store, deployment: Object, old: list[Object]) -> Object | 
             "namespace": meta["namespace"],
             "name": f"{meta['name']}-{hashed}",
             "labels": labels,
-            "annotations": {
-                DESIRED: str(spec["replicas"]),
-                MAX: str(spec["replicas"] + max_surge(deployment)),
-            },
             "ownerReferences": [controller_reference(deployment)],
         },
         "spec": {
@@ -108,11 +104,7 @@ def create_new(store: Store, deployment: Object, old: list[Object]) -> Object | 
         },
     }
     _annotate(deployment, new, old)
-    taken = store.find("replicasets", meta["namespace"], new["metadata"]["name"])
-    if taken is None:
-        return store.create("replicasets", new)
-    ours = is_controlled_by(taken, deployment) and same_template(taken["spec"]["template"], template)
-    return taken if ours else None
+    return store.create("replicasets", new)
 
 
 def clean_up(store: Store, deployment: Object, old: list[Object]) -> None:

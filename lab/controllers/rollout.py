@@ -3,13 +3,9 @@
 Source: k8s.io/kubernetes/pkg/controller/deployment/util and rolling.go.
 """
 
-import math
 from collections.abc import Iterable
 
 from lab.apimachinery.store import Object
-
-DESIRED = "deployment.kubernetes.io/desired-replicas"
-MAX = "deployment.kubernetes.io/max-replicas"
 
 
 def scaled(value: int | str, total: int, *, up: bool) -> int:
@@ -82,32 +78,3 @@ def old_sizes(deployment: Object, old: list[Object], new: Object) -> dict[str, i
         sizes[rs["metadata"]["name"]] -= gone
         spare -= gone
     return {rs["metadata"]["name"]: size for rs in old if (size := sizes[rs["metadata"]["name"]]) != asked([rs])}
-
-
-def proportional_sizes(deployment: Object, active: list[Object]) -> dict[str, int]:
-    """The sizes when a Deployment is scaled in the middle of a rollout, by name: each ReplicaSet its share.
-
-    `active` are those with pods, newest first. The largest takes what rounding leaves over.
-    """
-    replicas = deployment["spec"]["replicas"]
-    allowed = replicas + max_surge(deployment) if replicas else 0
-    to_add = allowed - asked(active)
-    sizes = {rs["metadata"]["name"]: rs["spec"]["replicas"] for rs in active}
-    by_size = sorted(active if to_add > 0 else reversed(active), key=lambda rs: -rs["spec"]["replicas"])
-    left = to_add
-    for rs in by_size:
-        share = _share(deployment, rs, allowed)
-        share = min(share, left) if to_add > 0 else max(share, left)
-        sizes[rs["metadata"]["name"]] += share if left else 0
-        left -= share if left else 0
-    largest = by_size[0]["metadata"]["name"]
-    sizes[largest] = max(0, sizes[largest] + left)
-    return sizes
-
-
-def _share(deployment: Object, rs: Object, allowed: int) -> int:
-    size: int = rs["spec"]["replicas"]
-    before = int(rs["metadata"].get("annotations", {}).get(MAX, 0)) or counted([deployment], "replicas")
-    if deployment["spec"]["replicas"] == 0:
-        return -size
-    return math.floor(size * allowed / before + 0.5) - size if before else 0

@@ -1,4 +1,4 @@
-"""EndpointSlices: ready, serving, terminating as KEP-1672 says; the test plays the kubelet."""
+"""EndpointSlices: who is in them, and which are whose; the test plays the kubelet."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from lab.objects.defaults import set_defaults
 from lab.testing import running, set_ready, set_status, settled, until
 
 
-def create_service(store: Store, name: str = "web", ip: str = "None", **spec: Any) -> Object:
+def create_service(store: Store, name: str = "web", **spec: Any) -> Object:
     ports = [{"name": "grpc", "port": 80, "targetPort": 8000}]
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "shop", "name": name}}
-    service["spec"] = {"clusterIP": ip, "selector": {"app": "web"}, "ports": ports} | spec
+    service["spec"] = {"clusterIP": "None", "selector": {"app": "web"}, "ports": ports} | spec
     set_defaults("services", service)
     return store.create("services", service)
 
@@ -26,9 +26,9 @@ def create_pod(store: Store, name: str, ip: str, *, ready: bool = True, **spec: 
     return pod
 
 
-def endpoints(store: Store, service: str = "web") -> dict[str, Object]:
+def endpoints(store: Store) -> dict[str, Object]:
     """The endpoints of all slices, by address."""
-    found = [endpoint for s in slices_of(store, "shop", service) for endpoint in s["endpoints"] or []]
+    found = [endpoint for s in slices_of(store, "shop", "web") for endpoint in s["endpoints"] or []]
     return {endpoint["addresses"][0]: endpoint for endpoint in found}
 
 
@@ -36,42 +36,6 @@ def conditions(store: Store, ip: str) -> tuple[bool, bool, bool]:
     """ready, serving, terminating"""
     found = endpoints(store)[ip]["conditions"]
     return found["ready"], found["serving"], found["terminating"]
-
-
-async def test_a_slice_names_the_pods_and_where_they_listen(store: Store) -> None:
-    service = create_service(store)
-    pod = create_pod(store, "web-a", "127.64.0.2")
-    async with running(endpointslices.run(store)):
-        await until(lambda: endpoints(store), "an endpoint")
-    (found,) = slices_of(store, "shop", "web")
-    target = {"kind": "Pod", "namespace": "shop", "name": "web-a", "uid": pod["metadata"]["uid"]}
-    assert found["endpoints"] == [
-        {
-            "addresses": ["127.64.0.2"],
-            "conditions": {"ready": True, "serving": True, "terminating": False},
-            "nodeName": "lab",
-            "targetRef": target,
-        }
-    ]
-    assert found["ports"] == [{"name": "grpc", "port": 8000, "protocol": "TCP"}]
-    assert found["addressType"] == "IPv4"
-    assert found["metadata"]["labels"] == {
-        "kubernetes.io/service-name": "web",
-        "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
-        "service.kubernetes.io/headless": "",
-    }
-    (owner,) = found["metadata"]["ownerReferences"]
-    assert (owner["kind"], owner["uid"]) == ("Service", service["metadata"]["uid"])
-
-
-async def test_a_service_with_an_address_is_not_labelled_headless_and_passes_its_labels_on(store: Store) -> None:
-    create_service(store, ip="127.64.0.9")
-    store.mutate("services", "shop", "web", lambda s: s["metadata"].update(labels={"team": "a"}))
-    async with running(endpointslices.run(store)):
-        await until(lambda: slices_of(store, "shop", "web"), "a slice")
-    labels = slices_of(store, "shop", "web")[0]["metadata"]["labels"]
-    assert labels["team"] == "a"
-    assert "service.kubernetes.io/headless" not in labels
 
 
 async def test_conditions_follow_readiness_and_termination(store: Store) -> None:
@@ -89,16 +53,6 @@ async def test_conditions_follow_readiness_and_termination(store: Store) -> None
         await until(lambda: conditions(store, ip) == (False, False, True), "no longer serving")
         store.delete("pods", "shop", "web-a", grace=0)
         await until(lambda: endpoints(store) == {}, "gone")
-
-
-async def test_publish_not_ready_addresses_makes_all_ready(store: Store) -> None:
-    create_service(store, publishNotReadyAddresses=True)
-    create_pod(store, "web-a", "127.64.0.2", ready=False)
-    async with running(endpointslices.run(store)):
-        await until(lambda: endpoints(store), "an endpoint")
-        assert conditions(store, "127.64.0.2") == (True, False, False)
-        store.delete("pods", "shop", "web-a")
-        await until(lambda: conditions(store, "127.64.0.2") == (True, False, True), "terminating")
 
 
 async def test_pods_that_are_over_without_address_or_of_others_are_not_in_it(store: Store) -> None:
@@ -128,29 +82,6 @@ async def test_a_service_without_pods_has_an_empty_slice_which_is_filled_later(s
         assert again["metadata"]["name"] == empty["metadata"]["name"]
 
 
-async def test_a_named_target_port_is_each_pods_own(store: Store) -> None:
-    create_service(store, ports=[{"name": "grpc", "port": 80, "targetPort": "http2"}])
-    create_pod(store, "web-a", "127.64.0.2")
-    moved = {"name": "c", "ports": [{"name": "http2", "containerPort": 9999, "protocol": "TCP"}]}
-    create_pod(store, "web-b", "127.64.0.3", containers=[moved])
-    create_pod(store, "web-c", "127.64.0.4", containers=[{"name": "c"}])
-    async with running(endpointslices.run(store)):
-        await until(lambda: len(endpoints(store)) == 3, "3 endpoints")
-    ports = {
-        s["endpoints"][0]["addresses"][0]: [p["port"] for p in s["ports"]] for s in slices_of(store, "shop", "web")
-    }
-    assert ports == {"127.64.0.2": [9000], "127.64.0.3": [9999], "127.64.0.4": []}
-
-
-async def test_several_services_may_select_the_same_pod(store: Store) -> None:
-    create_service(store)
-    create_service(store, "other", ip="127.64.0.9", ports=[{"port": 80, "targetPort": 9000}])
-    create_pod(store, "web-a", "127.64.0.2")
-    async with running(endpointslices.run(store)):
-        await until(lambda: endpoints(store) and endpoints(store, "other"), "both")
-    assert slices_of(store, "shop", "other")[0]["ports"] == [{"name": "", "port": 9000, "protocol": "TCP"}]
-
-
 async def test_a_hostname_is_published_in_the_services_subdomain_only(store: Store) -> None:
     create_service(store)
     create_pod(store, "web-a", "127.64.0.2", hostname="one", subdomain="web")
@@ -158,18 +89,6 @@ async def test_a_hostname_is_published_in_the_services_subdomain_only(store: Sto
     async with running(endpointslices.run(store)):
         await until(lambda: len(endpoints(store)) == 2, "2 endpoints")
     assert [e.get("hostname") for _, e in sorted(endpoints(store).items())] == ["one", None]
-
-
-async def test_more_than_a_hundred_endpoints_take_several_slices(store: Store) -> None:
-    create_service(store)
-    for number in range(150):
-        create_pod(store, f"web-{number:03}", f"127.64.1.{number}")
-    async with running(endpointslices.run(store)):
-        await until(lambda: len(endpoints(store)) == 150, "150 endpoints")
-        assert sorted(len(s["endpoints"]) for s in slices_of(store, "shop", "web")) == [50, 100]
-        for number in range(60):
-            store.delete("pods", "shop", f"web-{number:03}", grace=0)
-        await until(lambda: len(endpoints(store)) == 90, "90 endpoints")
 
 
 async def test_slices_made_by_hand_are_left_alone(store: Store) -> None:

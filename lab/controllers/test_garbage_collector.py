@@ -37,15 +37,6 @@ def is_ending(store: Store) -> bool:
     return "deletionTimestamp" in store.get("pods", "shop", "web-1-a")["metadata"]
 
 
-async def test_dependents_go_after_their_owner_and_pods_gracefully(store: Store) -> None:
-    family(store)
-    async with running(garbage_collector.run(store)):
-        await settled(store)
-        store.delete("deployments", "shop", "web")
-        await until(lambda: is_ending(store), "the pod is being deleted")
-    assert store.list("replicasets") == []
-
-
 async def test_what_has_a_living_owner_or_none_stays(store: Store) -> None:
     family(store)
     create(store, "pods", "Pod", "alone")
@@ -82,17 +73,6 @@ async def test_with_two_owners_it_stays_until_both_are_gone(store: Store) -> Non
         assert not is_ending(store)
         store.delete("replicasets", "shop", "two")
         await until(lambda: is_ending(store), "the pod is being deleted")
-
-
-async def test_orphaned_dependents_live_on_without_owner(store: Store) -> None:
-    family(store, "orphan")
-    async with running(garbage_collector.run(store)):
-        await settled(store)
-        store.delete("deployments", "shop", "web")
-        await until(lambda: store.list("deployments") == [], "the owner is gone")
-        await settled(store)
-    assert "ownerReferences" not in store.get("replicasets", "shop", "web-1")["metadata"]
-    assert not is_ending(store)
 
 
 async def test_in_the_foreground_the_owner_goes_last(store: Store) -> None:

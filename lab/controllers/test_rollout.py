@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.apimachinery.store import Object
-from lab.controllers.rollout import DESIRED, MAX, max_surge, max_unavailable, new_size, old_sizes, proportional_sizes
+from lab.controllers.rollout import max_surge, max_unavailable, new_size, old_sizes
 
 
 def deployment(replicas: int, surge: int | str = "25%", unavailable: int | str = "25%") -> Object:
@@ -14,10 +14,9 @@ def deployment(replicas: int, surge: int | str = "25%", unavailable: int | str =
     return {"metadata": {"name": "web"}, "spec": spec}
 
 
-def replica_set(name: str, size: int, available: int | None = None, before: int = 0) -> Object:
-    annotations = {DESIRED: str(before), MAX: str(before)} if before else {}
+def replica_set(name: str, size: int, available: int | None = None) -> Object:
     status = {"availableReplicas": size if available is None else available}
-    return {"metadata": {"name": name, "annotations": annotations}, "spec": {"replicas": size}, "status": status}
+    return {"metadata": {"name": name}, "spec": {"replicas": size}, "status": status}
 
 
 @pytest.mark.parametrize(
@@ -93,23 +92,3 @@ def test_no_step_takes_an_available_pod_that_is_needed(
     lost = sum(max(0, rs["status"]["availableReplicas"] - sizes.get(rs["metadata"]["name"], 99)) for rs in sets)
     assert lost == 0 or before - lost >= replicas - max_unavailable(limits)
     assert all(size >= 0 for size in sizes.values())
-
-
-@pytest.mark.parametrize(
-    ("replicas", "sizes", "before", "expected"),
-    [
-        (10, [5, 5], 10, [5, 5]),
-        (12, [5, 5], 10, [6, 6]),
-        (6, [5, 5], 10, [3, 3]),
-        (11, [5, 5], 10, [6, 5]),  # the newer takes what rounding leaves over
-        (9, [5, 5], 10, [5, 4]),  # the older gives it
-        (20, [10, 3, 1], 14, [15, 4, 1]),
-        (0, [5, 5], 10, [0, 0]),
-    ],
-)
-def test_a_deployment_scaled_amid_a_rollout_scales_each_replica_set_in_proportion(
-    replicas: int, sizes: list[int], before: int, expected: list[int]
-) -> None:
-    newest_first = [replica_set(str(number), size, before=before) for number, size in enumerate(sizes)]
-    result = proportional_sizes(deployment(replicas, 0, 1), newest_first)
-    assert list(result.values()) == expected

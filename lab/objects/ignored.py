@@ -38,10 +38,8 @@ CONTAINER_PORT = _fields("containerPort name protocol")
 LIFECYCLE = _fields("postStart preStop")
 MOUNT = _fields("mountPath name subPath subPathExpr")
 VOLUME = _fields("configMap downwardAPI emptyDir name projected secret")
-JOB = _fields(
-    "activeDeadlineSeconds backoffLimit completions manualSelector parallelism podReplacementPolicy selector suspend "
-    "template ttlSecondsAfterFinished"
-)
+DEPLOYMENT = _fields("minReadySeconds progressDeadlineSeconds replicas revisionHistoryLimit selector strategy template")
+JOB = _fields("backoffLimit completions manualSelector parallelism selector template")
 SERVICE = _fields("clusterIP clusterIPs externalName ports publishNotReadyAddresses selector type")
 SERVICE_PORT = _fields("appProtocol name port targetPort")
 NODE = _fields("podCIDR podCIDRs providerID unschedulable")
@@ -56,6 +54,7 @@ USUAL: dict[str, Any] = {
     "internalTrafficPolicy": "Cluster",
     "ipFamilies": ["IPv4"],
     "ipFamilyPolicy": "SingleStack",
+    "podReplacementPolicy": "TerminatingOrFailed",
     "preemptionPolicy": "PreemptLowerPriority",
     "protocol": "TCP",
     "sessionAffinity": "None",
@@ -79,7 +78,8 @@ REASON = {
             "medium mountPropagation readOnly recursiveReadOnly sizeLimit volumeDevices"
         ),
         "the lab's Jobs count successes and failures only": (
-            "backoffLimitPerIndex completionMode managedBy maxFailedIndexes podFailurePolicy successPolicy"
+            "backoffLimitPerIndex completionMode managedBy maxFailedIndexes podFailurePolicy podReplacementPolicy "
+            "successPolicy suspend ttlSecondsAfterFinished"
         ),
         "the lab's kube-proxy forwards TCP only": "protocol",
         "in the lab every connection comes from 127.0.0.1": "sessionAffinity sessionAffinityConfig",
@@ -119,6 +119,8 @@ def _found(resource: Resource, obj: Object) -> Found:
             yield from _each(spec, "ports", SERVICE_PORT, "spec")
             if spec.get("type") in ("NodePort", "LoadBalancer"):
                 yield f"spec.type: {spec['type']}", spec["type"]
+        case "deployments":
+            yield from _others(spec, DEPLOYMENT, "spec")
         case "jobs":
             yield from _others(spec, JOB, "spec")
         case "nodes":

@@ -24,12 +24,11 @@ HARDENED = {"securityContext": {"runAsNonRoot": True}, "resources": {"limits": {
     [
         ("pods", pod(C | {"resources": {}, "terminationMessagePath": "/dev/termination-log"}, securityContext={})),
         ("pods", pod(volumes=[{"name": "v", "emptyDir": {}}, {"name": "c", "configMap": {"name": "c"}}])),
-        ("deployments", deployment(paused=True)),
         (
             "services",
             service(ports=[{"port": 53, "protocol": "TCP"}], sessionAffinity="None", internalTrafficPolicy="Cluster"),
         ),
-        ("jobs", job(completionMode="NonIndexed", ttlSecondsAfterFinished=1)),
+        ("jobs", job(completionMode="NonIndexed", suspend=False)),
         ("configmaps", {"data": {"a": "b"}}),
     ],
 )
@@ -54,7 +53,9 @@ def test_what_it_goes_by_and_what_is_so_anyway_is_not_named(plural: str, body: O
         ("services", service(type="NodePort"), "spec.type: NodePort"),
         ("services", service(trafficDistribution="PreferClose"), "spec.trafficDistribution"),
         ("services", service(ports=[{"port": 53, "protocol": "UDP"}]), "spec.ports[0].protocol"),
+        ("deployments", deployment(paused=True), "spec.paused"),
         ("jobs", job(completionMode="Indexed", completions=1), "spec.completionMode"),
+        ("jobs", job(suspend=True), "spec.suspend"),
         ("nodes", {"spec": {"taints": [{"key": "spot", "effect": "NoSchedule"}]}}, "spec.taints"),
         ("serviceaccounts", {"imagePullSecrets": [{"name": "s"}]}, "imagePullSecrets"),
     ],
@@ -105,6 +106,7 @@ def test_the_fields_that_it_goes_by_exist() -> None:
         (ignored.VOLUME, pod_spec["volumes"]["items"]["properties"]),
         (ignored.SERVICE, of_service),
         (ignored.SERVICE_PORT, of_service["ports"]["items"]["properties"]),
+        (ignored.DEPLOYMENT, schema_of(RESOURCES["deployments"])["properties"]["spec"]["properties"]),
         (ignored.JOB, schema_of(RESOURCES["jobs"])["properties"]["spec"]["properties"]),
         (ignored.NODE, schema_of(RESOURCES["nodes"])["properties"]["spec"]["properties"]),
         (ignored.SERVICE_ACCOUNT, schema_of(RESOURCES["serviceaccounts"])["properties"]),
