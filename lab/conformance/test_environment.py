@@ -55,16 +55,6 @@ async def test_a_pod_learns_who_and_where_it_is(api: Api) -> None:
     }
 
 
-async def test_a_container_learns_its_limits(api: Api) -> None:
-    def of(resource: str, **fields: str) -> Object:
-        return {"valueFrom": {"resourceFieldRef": {"resource": resource, **fields}}}
-
-    env = [{"name": "CPU"} | of("limits.cpu", divisor="1m"), {"name": "MEMORY"} | of("requests.memory")]
-    resources = {"limits": {"cpu": "500m"}, "requests": {"memory": "64Mi"}}
-    values = await environment(api, env, "CPU", "MEMORY", resources=resources)
-    assert values == {"CPU": "500", "MEMORY": str(64 * 2**20)}
-
-
 async def test_variables_can_be_made_of_those_before_them(api: Api) -> None:
     env = [
         {"name": "A", "value": "a"},
@@ -129,18 +119,3 @@ async def test_a_container_waits_for_the_key_that_it_names(api: Api) -> None:
     waits = await api.until_one("pods", "web", lambda p: "message" in waiting(p), "says what it waits for")
     message = f"couldn't find key a in Secret {api.namespace}/s"
     assert waiting(waits) == {"reason": "CreateContainerConfigError", "message": message}
-
-
-async def test_the_api_and_services_that_were_there_before_are_in_the_environment(api: Api) -> None:
-    made = await api.create("services", configmap("tea-pot", spec={"ports": [{"port": 80}]}) | {"kind": "Service"})
-    names = ["TEA_POT_SERVICE_HOST", "TEA_POT_SERVICE_PORT", "TEA_POT_PORT"]
-    address = made["spec"]["clusterIP"]
-    values = await environment(api, [], *names, "KUBERNETES_SERVICE_HOST")
-    assert values.pop("KUBERNETES_SERVICE_HOST")
-    assert values == dict(zip(names, (address, "80", f"tcp://{address}:80"), strict=True))
-
-
-async def test_services_stay_out_of_the_environment_where_so_asked(api: Api) -> None:
-    await api.create("services", configmap("tea-pot", spec={"ports": [{"port": 80}]}) | {"kind": "Service"})
-    printed = await run(api, container(python(PRINT, "TEA_POT_SERVICE_HOST")), enableServiceLinks=False)
-    assert json.loads(printed) == {"TEA_POT_SERVICE_HOST": None}

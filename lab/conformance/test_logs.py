@@ -28,9 +28,7 @@ async def test_a_log_is_cut_as_asked(api: Api) -> None:
     assert await api.logs("web") == "".join(f"line {i}\n" for i in range(1, 6))
     assert await api.logs("web", tailLines="2") == "line 4\nline 5\n"
     assert await api.logs("web", tailLines="0") == ""
-    assert await api.logs("web", limitBytes="9") == "line 1\nli"
     assert await api.logs("web", sinceSeconds="3600", tailLines="1") == "line 5\n"
-    assert await api.logs("web", sinceTime="2100-01-01T00:00:00Z") == ""
 
 
 async def test_a_log_can_say_when_each_line_was_written(api: Api) -> None:
@@ -39,7 +37,6 @@ async def test_a_log_can_say_when_each_line_was_written(api: Api) -> None:
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z line \d", line) for line in lines)
     stamps = [line.split()[0] for line in lines]
     assert stamps == sorted(stamps)
-    assert (await api.logs("web", sinceTime=stamps[3][:19] + "Z")).endswith("line 5\n")
 
 
 async def test_a_followed_log_goes_on_until_the_container_ends(api: Api) -> None:

@@ -83,15 +83,6 @@ async def test_a_pod_of_which_one_program_fails_has_failed_once_all_have_ended(a
     assert end["finishedAt"] < last["finishedAt"]
 
 
-async def test_a_program_can_leave_a_message_as_it_ends(api: Api) -> None:
-    says = container(
-        python("print('out of tea'); raise SystemExit(1)"), terminationMessagePolicy="FallbackToLogsOnError"
-    )
-    await api.create("pods", pod("web", says, restartPolicy="Never"))
-    failed = await api.until_one("pods", "web", finished, "is finished")
-    assert terminated(failed)["message"] == "out of tea\n"
-
-
 async def test_a_programs_environment_is_its_own(api: Api) -> None:
     code = "import os; print(*map(os.environ.get, ['HOSTNAME', 'OWN', 'PYTEST_VERSION']))"
     env = [{"name": "OWN", "value": "1"}]

@@ -31,12 +31,6 @@ async def test_a_pod_that_is_deleted_is_replaced(api: Api) -> None:
     assert added < gone  # it doesn't wait for the old one's end
 
 
-async def test_a_pod_that_has_failed_is_replaced_too(api: Api) -> None:
-    (only,) = names(await start(api, 1))
-    await api.patch("pods", only, {"spec": {"activeDeadlineSeconds": 1}})
-    await api.until("pods", lambda ps: [p for p in ps if ready(p) and p["metadata"]["name"] != only], "replaced")
-
-
 async def test_a_pod_with_its_labels_is_adopted_and_counted(api: Api) -> None:
     orphan = await api.create("pods", pod("orphan", container(SLEEP), labels={"app": "web"}))
     await api.until_one("pods", "orphan", ready, "is ready")

@@ -93,19 +93,3 @@ async def test_an_unknown_image_cannot_be_pulled(api: Api) -> None:
         "pods", "web", lambda p: waiting(p).get("reason") == "ImagePullBackOff", "backs off"
     )
     assert waiting(backed_off)["message"].startswith('Back-off pulling image "localhost/no-such-image:1"')
-
-
-async def test_an_unknown_image_that_may_not_be_pulled_is_missed(api: Api) -> None:
-    missing = container(SLEEP, imagePullPolicy="Never") | {"image": "localhost/no-such-image:1"}
-    await api.create("pods", pod("web", missing))
-    failing = await api.until_one("pods", "web", lambda p: waiting(p).get("reason") == "ErrImageNeverPull", "fails")
-    assert (
-        'Container image "localhost/no-such-image:1" is not present with pull policy of Never'
-        in waiting(failing)["message"]
-    )
-
-
-async def test_a_pod_past_its_deadline_fails(api: Api) -> None:
-    await api.create("pods", pod("web", container(SLEEP), activeDeadlineSeconds=2))
-    late = await api.until_one("pods", "web", finished, "is finished")
-    assert (phase(late), late["status"]["reason"]) == ("Failed", "DeadlineExceeded")

@@ -145,16 +145,6 @@ async def test_a_pre_stop_that_fails_is_told_and_does_not_stop_the_end(api: Api)
     await api.until("events", lambda es: [e for e in es if e["reason"] == "FailedPreStopHook"], "FailedPreStopHook")
 
 
-async def test_a_post_start_runs_when_the_container_begins(api: Api) -> None:
-    volumes: list[Object] = [{"name": "notes", "emptyDir": {}}]
-    mount: Object = {"volumeMounts": [{"name": "notes", "mountPath": "/notes"}]}
-    waits = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.1)\nprint('noted')"
-    hook = {"postStart": {"exec": {"command": python(APPEND, "/notes/n", "postStart")}}}
-    main = container(python(waits, "/notes/n"), lifecycle=hook, **mount)
-    await api.create("pods", pod("web", main, volumes=volumes, restartPolicy="Never"))
-    await api.until_one("pods", "web", lambda p: phase(p) == "Succeeded", "has succeeded")
-
-
 async def test_all_containers_are_told_to_stop_at_once(api: Api) -> None:
     slow = on_sigterm("print(time.time(), flush=True); time.sleep(2); sys.exit(0)")
     await begin(api, held(container(slow, "one"), container(slow, "two")))

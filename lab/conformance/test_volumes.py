@@ -58,27 +58,6 @@ async def test_a_secret_is_decoded_and_its_mode_is_what_was_asked_for(api: Api) 
     assert await files(api, volume, MODE, "/data/password") == "0o444\n"
 
 
-async def test_several_sources_are_projected_into_one_directory(api: Api) -> None:
-    await api.create("configmaps", configmap("c", data={"a": "one"}))
-    await api.create("secrets", configmap("s", stringData={"b": "two"}) | {"kind": "Secret"})
-    sources = [
-        {"configMap": {"name": "c"}},
-        {"secret": {"name": "s", "items": [{"key": "b", "path": "secret/b"}]}},
-        {"downwardAPI": {"items": [{"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}]}},
-    ]
-    printed = await files(api, {"projected": {"sources": sources}})
-    assert json.loads(printed) == {"a": "one", "name": "web", "secret/b": "two"}
-
-
-async def test_a_pods_labels_and_annotations_are_files(api: Api) -> None:
-    items = [
-        {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}},
-        {"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}},
-    ]
-    printed = await files(api, {"downwardAPI": {"items": items}})
-    assert json.loads(printed) == {"labels": 'app="web"', "namespace": api.namespace}
-
-
 async def test_containers_share_an_empty_directory_and_it_outlives_them(api: Api) -> None:
     writes = (
         "import pathlib, sys; f = pathlib.Path(sys.argv[1]); f.write_text(f.read_text() + 'x' if f.exists() else 'x')"
@@ -92,23 +71,6 @@ async def test_containers_share_an_empty_directory_and_it_outlives_them(api: Api
     await api.until_one(
         "pods", "web", lambda p: restarts(p, "writer") >= 1 and restarts(p) >= 1, "the reader has seen two writes"
     )
-
-
-@pytest.mark.parametrize(
-    ("expression", "message"),
-    [
-        ("$(UP)/x", "unable to provision SubPath `../x`: must not contain '..'"),
-        ("$(SLASH)x", "error SubPath `/x` must not be an absolute path"),
-        ("$(NONE)/x", "missing value for NONE"),
-    ],
-)
-async def test_a_variable_cannot_lead_out_of_a_volume(api: Api, expression: str, message: str) -> None:
-    env = [{"name": "UP", "value": ".."}, {"name": "SLASH", "value": "/"}]
-    mount = {"name": "v", "mountPath": "/data", "subPathExpr": expression}
-    main = container(SLEEP, env=env, volumeMounts=[mount])
-    await api.create("pods", pod("web", main, volumes=[{"name": "v", "emptyDir": {}}]))
-    wrong = await api.until_one("pods", "web", lambda p: "message" in waiting(p), "is wrong")
-    assert waiting(wrong) == {"reason": "CreateContainerConfigError", "message": message}
 
 
 async def test_a_symlink_cannot_lead_out_of_a_volume(api: Api) -> None:

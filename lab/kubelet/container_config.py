@@ -10,7 +10,6 @@ from pathlib import Path
 from lab import kubeconfig
 from lab.apimachinery.store import Object
 from lab.kubelet import environment
-from lab.kubelet.environment import expand
 from lab.kubelet.mounts import Mounts, own
 from lab.kubelet.node import Node
 from lab.loopback import Loopback
@@ -54,14 +53,13 @@ class ContainerConfig:
 def generate(node: Node, pod: Object, container: Object, network: PodNetwork) -> ContainerConfig:
     """Raises images.ImageError, environment.ConfigError and volumes.MountError."""
     image = images.find(container["image"])
-    variables = environment.variables(node.store, pod, container, node.capacity)
-    mounts = Mounts(pod, container, node.directory(pod), variables)
+    variables = environment.variables(node.store, pod, container)
+    mounts = Mounts(pod, container, node.directory(pod))
     loopback = Loopback(network.ip, network.dns, mounts.paths)
-    mounts.write(node.store, pod, loopback.file, node.capacity)
+    mounts.write(node.store, pod, loopback.file)
 
-    command, args = ([expand(word, variables) for word in container.get(part, [])] for part in ("command", "args"))
-    argv = [loopback.word(word) for word in image.command_line(command, args)]
-    argv = image.resolve(argv, variables)
+    words = image.command_line(container.get("command", []), container.get("args", []))
+    argv = image.resolve([loopback.word(environment.expand(word, variables)) for word in words])
     if image.runs_envoy(argv):
         argv = loopback.envoy(argv)
 

@@ -1,6 +1,7 @@
-"""One run of a container's program: its hooks, its probes, and how it is told to end.
+"""One run of a container's program: its probes, its hook, and how it is told to end.
 
-Stands for startContainer and killContainer of k8s.io/kubernetes/pkg/kubelet/kuberuntime, and lifecycle handlers.
+Stands for startContainer and killContainer of k8s.io/kubernetes/pkg/kubelet/kuberuntime, and lifecycle handlers; of
+these there is preStop alone.
 """
 
 import asyncio
@@ -21,16 +22,13 @@ PROBES = {Kind.STARTUP: "startupProbe", Kind.READINESS: "readinessProbe", Kind.L
 
 
 class HookFailed(Exception):
-    """A preStop or postStart hook failed."""
+    """A preStop hook failed."""
 
 
 class Observer(Protocol):
     """Who is told how the run goes."""
 
     def record(self, kind: Literal["Normal", "Warning"], reason: str, message: str) -> None: ...
-
-    def on_launched(self) -> None:
-        """It runs, and its postStart hook has ended."""
 
     def on_started(self) -> None:
         """Its startup probe has passed."""
@@ -88,15 +86,6 @@ class ContainerRun:
 
     async def _care(self) -> None:
         started = asyncio.get_running_loop().time()
-        if hook := self._spec.get("lifecycle", {}).get("postStart"):
-            try:
-                await self._hook(hook)
-            except HookFailed:
-                self._observer.record("Warning", "FailedPostStartHook", "PostStartHook failed")
-                self._observer.on_launched()
-                await self._restart(self._grace, "FailedPostStartHook")
-                return
-        self._observer.on_launched()
         if "startupProbe" in self._spec and not await self._has_started(started):
             return
         self._observer.on_started()
@@ -135,12 +124,9 @@ class ContainerRun:
 
     async def _restart_unhealthy(self, kind: Kind) -> None:
         grace = self._spec[PROBES[kind]].get("terminationGracePeriodSeconds", self._grace)
-        message = f"Container {self._spec['name']} failed {kind.value.lower()} probe, will be restarted"
-        await self._restart(grace, message)
-
-    async def _restart(self, grace: float, why: str) -> None:
         if not self._terminating:
-            self._observer.record("Normal", "Killing", why)
+            message = f"Container {self._spec['name']} failed {kind.value.lower()} probe, will be restarted"
+            self._observer.record("Normal", "Killing", message)
             await self.terminate(grace)
 
     async def _pre_stop(self, hook: Object) -> None:

@@ -6,6 +6,7 @@ events are the kubelet's own, seen on Kubernetes 1.34.
 
 import asyncio
 import logging
+import math
 import secrets
 from collections.abc import Callable, Iterable
 from typing import Literal
@@ -16,8 +17,7 @@ from lab.kubelet.container_config import ContainerConfig, PodNetwork
 from lab.kubelet.container_run import ContainerRun
 from lab.kubelet.environment import ConfigError
 from lab.kubelet.node import Node
-from lab.kubelet.podlogs import last_words, log_path
-from lab.kubelet.restart_backoff import RestartBackoff, go_duration
+from lab.kubelet.podlogs import log_path
 from lab.kubelet.volumes import MountError
 from lab.runtime import images
 from lab.runtime.processes import StartError
@@ -27,6 +27,33 @@ log = logging.getLogger(__name__)
 SYNC = 1.0  # seconds for which a status says what happened (Error, ErrImagePull) before it says what is waited for
 START_ERROR = 128  # the exit code of what couldn't be started
 NEVER = "1970-01-01T00:00:00Z"
+FIRST_BACKOFF, LONGEST_BACKOFF = 10.0, 300.0  # seconds
+
+
+class RestartBackoff:
+    """How long a container that keeps ending waits to be started again: not at first, then 10 s, doubled up to 5 min.
+
+    Stands for flowcontrol.Backoff of client-go as the kubelet uses it.
+    """
+
+    def __init__(self) -> None:
+        self._delay = 0.0
+        self._updated = -math.inf
+
+    def delay(self, ended: float) -> float:
+        """How many seconds after its end, by the loop's clock, a container may start; after 10 min it starts afresh."""
+        return self._delay if ended - self._updated <= 2 * LONGEST_BACKOFF else 0.0
+
+    def next(self, ended: float) -> None:
+        """Take note that it is started again after this end."""
+        self._delay = min(self.delay(ended) * 2 or FIRST_BACKOFF, LONGEST_BACKOFF)
+        self._updated = asyncio.get_running_loop().time()
+
+
+def go_duration(seconds: float) -> str:
+    """`10s`, `1m20s`, `5m0s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
 
 
 class Container:
@@ -101,7 +128,7 @@ class Container:
         """Bring its volumes up to date."""
         if self._config:
             try:
-                self._config.mounts.write(self._node.store, self.pod, self._config.loopback.file, self._node.capacity)
+                self._config.mounts.write(self._node.store, self.pod, self._config.loopback.file)
             except MountError as error:
                 self.record("Warning", "FailedMount", str(error))
 
@@ -116,9 +143,6 @@ class Container:
             where = f"container {self.spec['name']} of pod {meta['namespace']}/{meta['name']}"
             log.error("%s can't be looked after any more; delete the pod", where, exc_info=error)
             self.launched.set()
-
-    def on_launched(self) -> None:
-        self.launched.set()
 
     def on_started(self) -> None:
         self.started.set()
@@ -144,9 +168,7 @@ class Container:
         config = self._config = await self._create(network)
         name, pod = self.spec["name"], self.pod
         output = log_path(self._node.state, pod, name, self._restarts)
-        output.with_stem(str(self._restarts - 2)).unlink(
-            missing_ok=True
-        )  # --previous shows the last one, no older ones
+        output.with_stem(str(self._restarts - 2)).unlink(missing_ok=True)  # --previous shows the last one, no older
         self._id = f"lab://{secrets.token_hex(32)}"
         self.record("Normal", "Created", f"Created container: {name}")
         try:
@@ -162,10 +184,7 @@ class Container:
             code = await self._run.serve()
         finally:
             self._run = None
-        terminated = self._terminated(code, "Error" if code else "Completed", started)
-        if code and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
-            terminated["terminated"]["message"] = last_words(output)
-        self._set(terminated)
+        self._set(self._terminated(code, "Error" if code else "Completed", started))
         return code
 
     async def _create(self, network: PodNetwork) -> ContainerConfig:
@@ -177,21 +196,11 @@ class Container:
                 self.record("Normal", "Pulled", f'Container image "{self.spec["image"]}" already present on machine')
                 return container_config.generate(self._node, self.pod, self.spec, network)
             except images.ImageError as error:
-                if self.spec.get("imagePullPolicy") == "Never":
-                    await self._miss_image()
                 await self._back_off_pulling(backoff, str(error))
             except (ConfigError, MountError) as error:
                 self.record("Warning", "Failed", f"Error: {error}")
                 self._wait_for("CreateContainerConfigError", str(error))
                 await self._node.change("configmaps", "secrets")
-
-    async def _miss_image(self) -> None:
-        """It may not be pulled, and no other image will come to be there: wait until the pod is deleted."""
-        message = f'Container image "{self.spec["image"]}" is not present with pull policy of Never'
-        self.record("Warning", "ErrImageNeverPull", message)
-        self.record("Warning", "Failed", "Error: ErrImageNeverPull")
-        self._wait_for("ErrImageNeverPull", message)
-        await asyncio.Event().wait()
 
     async def _back_off_pulling(self, backoff: RestartBackoff, error: str) -> None:
         image, at = self.spec["image"], asyncio.get_running_loop().time()
@@ -238,7 +247,6 @@ class Container:
 
     def _wait_for(self, reason: str, message: str) -> None:
         self._set({"waiting": {"reason": reason, "message": message}})
-        self.launched.set()
 
     def _set(self, state: Object) -> None:
         """Its new state; only one that runs is ready or started."""
@@ -246,5 +254,5 @@ class Container:
         if "running" not in state:
             self._ready = False
             self.started.clear()
-            self.launched.set()
+        self.launched.set()
         self._changed()

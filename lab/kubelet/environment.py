@@ -1,7 +1,8 @@
 """The environment and the command line of a container, before they are adapted to loopback.
 
-Stands for the kubelet's makeEnvironmentVariables and its expansion of `$(VAR)`
-(k8s.io/kubernetes/pkg/kubelet/kubelet_pods.go, third_party/forked/golang/expansion).
+Stands for the kubelet's makeEnvironmentVariables, its expansion of `$(VAR)` and the fields of the downward API
+(k8s.io/kubernetes/pkg/kubelet/kubelet_pods.go, third_party/forked/golang/expansion, pkg/fieldpath). Left out are the
+variables that name the Services of the namespace: DNS does.
 """
 
 import base64
@@ -9,9 +10,9 @@ import re
 from collections.abc import Mapping
 
 from lab.apimachinery.store import Object, Store
-from lab.kubelet import fieldrefs
 
 REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
+SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
 KINDS = {"configmaps": "ConfigMap", "secrets": "Secret"}
 
 
@@ -28,9 +29,9 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     return REFERENCE.sub(value, text)
 
 
-def variables(store: Store, pod: Object, container: Object, capacity: Mapping[str, str]) -> dict[str, str]:
-    """Its Services, and what the container's `envFrom` and `env` say, the latter winning. Raises ConfigError."""
-    found = service_links(store, pod)
+def variables(store: Store, pod: Object, container: Object) -> dict[str, str]:
+    """What the container's `envFrom` and `env` say, the latter winning. Raises ConfigError."""
+    found: dict[str, str] = {}
     for source in container.get("envFrom", []):
         for resource, ref in (("configmaps", source.get("configMapRef")), ("secrets", source.get("secretRef"))):
             if ref:
@@ -39,7 +40,7 @@ def variables(store: Store, pod: Object, container: Object, capacity: Mapping[st
     for variable in container.get("env", []):
         value: str | None
         if "valueFrom" in variable:
-            value = _value_from(store, pod, container, variable["valueFrom"], capacity)
+            value = _value_from(store, pod, variable["valueFrom"])
         else:
             value = expand(variable.get("value", ""), found)
         if value is not None:
@@ -47,47 +48,31 @@ def variables(store: Store, pod: Object, container: Object, capacity: Mapping[st
     return found
 
 
-def service_links(store: Store, pod: Object) -> dict[str, str]:
-    """The variables that name the API and, with `enableServiceLinks`, the Services that the namespace has now.
-
-    Stands for k8s.io/kubernetes/pkg/kubelet/envvars.
-    """
-    services = [store.find("services", "default", "kubernetes")]
-    if pod["spec"].get("enableServiceLinks", True):
-        services += store.list("services", pod["metadata"]["namespace"])
-    found: dict[str, str] = {}
-    for service in services:
-        ports = service["spec"].get("ports") if service else None
-        if not service or not ports or service["spec"].get("clusterIP", "None") == "None":
-            continue
-        name, address = service["metadata"]["name"].upper().replace("-", "_"), service["spec"]["clusterIP"]
-        found |= {f"{name}_SERVICE_HOST": address, f"{name}_SERVICE_PORT": str(ports[0]["port"])}
-        found[f"{name}_PORT"] = f"{ports[0].get('protocol', 'TCP').lower()}://{address}:{ports[0]['port']}"
-        for port in ports:
-            number, protocol = port["port"], port.get("protocol", "TCP")
-            if port.get("name"):
-                found[f"{name}_SERVICE_PORT_{port['name'].upper().replace('-', '_')}"] = str(number)
-            prefix = f"{name}_PORT_{number}_{protocol}"
-            found[prefix] = f"{protocol.lower()}://{address}:{number}"
-            found |= {f"{prefix}_PROTO": protocol.lower(), f"{prefix}_PORT": str(number), f"{prefix}_ADDR": address}
-    return found
-
-
-def _value_from(
-    store: Store, pod: Object, container: Object, source: Object, capacity: Mapping[str, str]
-) -> str | None:
+def _value_from(store: Store, pod: Object, source: Object) -> str | None:
     if "fieldRef" in source:
-        try:
-            return fieldrefs.field(pod, source["fieldRef"]["fieldPath"])
-        except ValueError as error:
-            raise ConfigError(str(error)) from error
-    if "resourceFieldRef" in source:
-        return fieldrefs.resource_field(pod, container, source["resourceFieldRef"], capacity)
+        return _field(pod, source["fieldRef"]["fieldPath"])
     if "configMapKeyRef" in source:
         return _key(store, pod, "configmaps", source["configMapKeyRef"])
     if "secretKeyRef" in source:
         return _key(store, pod, "secrets", source["secretKeyRef"])
     raise ConfigError(f"the lab has no valueFrom {', '.join(source)}")
+
+
+def _field(pod: Object, path: str) -> str:
+    """What a container may be told of its own pod."""
+    meta, spec, status = pod["metadata"], pod["spec"], pod.get("status", {})
+    if match := SUBSCRIPT.fullmatch(path):
+        return str(meta.get(match[1], {}).get(match[2], ""))
+    match path:
+        case "metadata.name" | "metadata.namespace" | "metadata.uid":
+            return str(meta[path.removeprefix("metadata.")])
+        case "spec.nodeName" | "spec.serviceAccountName":
+            return str(spec.get(path.removeprefix("spec."), ""))
+        case "status.podIP" | "status.hostIP":
+            return str(status.get(path.removeprefix("status."), ""))
+        case "status.podIPs" | "status.hostIPs":
+            return ",".join(address["ip"] for address in status.get(path.removeprefix("status."), []))
+    raise ConfigError(f"unsupported fieldPath: {path}")
 
 
 def _key(store: Store, pod: Object, resource: str, ref: Object) -> str | None:

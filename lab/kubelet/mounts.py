@@ -1,16 +1,15 @@
 """Where one container finds its volumes: its volumeMounts, with directories of the pod's in the place of mounts.
 
-A ConfigMap, Secret or the like is written for each container that mounts it, because its text is adapted to that
-container's own paths and addresses. An emptyDir is one directory for all.
+A ConfigMap or Secret is written for each container that mounts it, because its text is adapted to that container's own
+paths and addresses. An emptyDir is one directory for all.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from lab.apimachinery.store import Object, Store
 from lab.kubelet import volumes
-from lab.kubelet.environment import REFERENCE, ConfigError, expand
 from lab.kubelet.volumes import MountError
 
 
@@ -20,9 +19,9 @@ def own(directory: Path, container: Object) -> Path:
 
 
 class Mounts:
-    """One container's volumeMounts under the pod's directory. Raises environment.ConfigError."""
+    """One container's volumeMounts under the pod's directory."""
 
-    def __init__(self, pod: Object, container: Object, directory: Path, variables: Mapping[str, str]) -> None:
+    def __init__(self, pod: Object, container: Object, directory: Path) -> None:
         declared = {volume["name"]: volume for volume in pod["spec"].get("volumes", [])}
         self._container = container
         self._mounts = container.get("volumeMounts", [])
@@ -31,17 +30,17 @@ class Mounts:
         self._directories = {
             volume["name"]: (shared if "emptyDir" in volume else private) / volume["name"] for volume in self._volumes
         }
-        self.paths: dict[str, Path] = {}  # by mountPath
-        for mount in self._mounts:
-            self.paths[_mount_path(mount)] = self._directories[mount["name"]] / _sub_path(mount, variables)
+        self.paths = {  # by mountPath
+            _mount_path(mount): self._directories[mount["name"]] / mount.get("subPath", "") for mount in self._mounts
+        }
 
-    def write(self, store: Store, pod: Object, adapt: Callable[[str], str], capacity: Mapping[str, str]) -> None:
+    def write(self, store: Store, pod: Object, adapt: Callable[[str], str]) -> None:
         """Bring the files up to date with the objects they come from. Raises volumes.MountError."""
         empty = set()
         for volume in self._volumes:
             directory = self._directories[volume["name"]]
             directory.mkdir(parents=True, exist_ok=True)
-            found = volumes.files(store, pod, volume, capacity)
+            found = volumes.files(store, pod, volume)
             if found is None:
                 empty.add(volume["name"])
             else:
@@ -64,18 +63,3 @@ class Mounts:
 def _mount_path(mount: Object) -> str:
     """Where a mount begins in the container, as programs say it: a relative mountPath begins at the root."""
     return "/" + str(mount["mountPath"]).strip("/")
-
-
-def _sub_path(mount: Object, variables: Mapping[str, str]) -> str:
-    """Where in its volume a mount begins. Raises environment.ConfigError, also for what validation has refused."""
-    path: str = mount.get("subPath", "")
-    if expression := mount.get("subPathExpr"):
-        names = {match[1] for match in REFERENCE.finditer(expression) if match[1]}
-        if missing := sorted(name for name in names if not variables.get(name)):
-            raise ConfigError(f"missing value for {', '.join(missing)}")
-        path = expand(expression, variables)
-    if path.startswith("/"):
-        raise ConfigError(f"error SubPath `{path}` must not be an absolute path")
-    if ".." in path.split("/"):
-        raise ConfigError(f"unable to provision SubPath `{path}`: must not contain '..'")
-    return path

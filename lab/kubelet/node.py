@@ -7,7 +7,7 @@ import os
 import platform
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -22,11 +22,6 @@ MAX_PODS = 250  # one address each, and some for Services
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def _capacity() -> dict[str, str]:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024
-    return {"cpu": str(os.cpu_count()), "memory": f"{memory}Ki", "pods": str(MAX_PODS)}
-
-
 @dataclass(frozen=True)
 class Node:
     """Where pods run."""
@@ -35,7 +30,6 @@ class Node:
     state: Path  # the lab's run directory
     network: Network
     kubeconfig: Callable[[str], Object]  # for the pods of a namespace
-    capacity: dict[str, str] = field(default_factory=_capacity)
 
     def register(self) -> None:
         """Create the Node object, ready for pods."""
@@ -97,8 +91,10 @@ class Node:
             "machineID": uuid.uuid4().hex,
             "systemUUID": str(uuid.uuid4()),
         }
-        capacity = {"capacity": self.capacity, "allocatable": self.capacity}
-        return capacity | {"addresses": addresses, "conditions": [ready], "nodeInfo": info}
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024
+        capacity = {"cpu": str(os.cpu_count()), "memory": f"{memory}Ki", "pods": str(MAX_PODS)}
+        resources = {"capacity": capacity, "allocatable": capacity}
+        return resources | {"addresses": addresses, "conditions": [ready], "nodeInfo": info}
 
 
 def _architecture() -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from lab.apimachinery.store import Object, now
 from lab.objects.strategies import qos_class
 
-OVERDUE = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
 
 
@@ -27,7 +26,6 @@ class Observed:
     ip: str = ""  # "" before it has one
     host_ip: str = ""
     start_time: str = ""
-    overdue: bool = False  # it was ended because its activeDeadlineSeconds were over
 
 
 def status(pod: Object, observed: Observed) -> Object:
@@ -45,7 +43,6 @@ def status(pod: Object, observed: Observed) -> Object:
     }
     found |= {"podIP": seen.ip, "podIPs": [{"ip": seen.ip}]} if seen.ip else {}
     found |= {"initContainerStatuses": seen.init} if seen.init else {}
-    found |= dict(zip(("reason", "message"), OVERDUE, strict=True)) if seen.overdue else {}
     return found | _generation(pod)
 
 
@@ -61,8 +58,6 @@ def _init_statuses(pod: Object, statuses: list[Object]) -> list[Object]:
 
 def phase(pod: Object, seen: Observed) -> str:
     """Pending, Running, Succeeded or Failed."""
-    if seen.overdue:
-        return "Failed"
     specs = {container["name"]: container for container in pod["spec"].get("initContainers", [])}
     pending_init = False
     for container in seen.init:

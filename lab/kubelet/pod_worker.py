@@ -12,7 +12,6 @@ from contextlib import suppress
 from lab.apimachinery.errors import Conflict, LabError, NotFound
 from lab.apimachinery.namespaces import dns_address
 from lab.apimachinery.store import Object, now
-from lab.apimachinery.timestamps import age
 from lab.kubelet import pod_status, volumes
 from lab.kubelet.container_config import PodNetwork
 from lab.kubelet.containers import Container
@@ -39,14 +38,11 @@ class PodWorker:
         self._ip = ""
         self._start_time = now()
         self._deletion = asyncio.Event()
-        self._updated = asyncio.Event()
-        self._overdue = False
         self._grace: float = spec["terminationGracePeriodSeconds"]
 
     def update(self, pod: Object) -> None:
         """The pod has changed, or is being deleted."""
         self._hold(pod)
-        self._updated.set()
         meta = pod["metadata"]
         if "deletionTimestamp" in meta:
             self.delete(meta["deletionGracePeriodSeconds"])
@@ -63,16 +59,11 @@ class PodWorker:
         """Live the pod's life; when cancelled, end it at once and leave it in the store."""
         deletion = asyncio.create_task(self._deletion.wait())
         life = asyncio.create_task(self._live())
-        deadline = asyncio.create_task(self._deadline())
         refreshing = asyncio.create_task(self._refresh())
         try:
-            await asyncio.wait([deletion, life, deadline], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([deletion, life], return_when=asyncio.FIRST_COMPLETED)
             if life.done():
                 life.result()
-                await deletion
-            elif deadline.done() and not deletion.done():
-                life.cancel()
-                await self._fail_overdue()
                 await deletion
             life.cancel()
             await asyncio.wait([life])
@@ -81,7 +72,7 @@ class PodWorker:
             self._remove()
             await self._gone()
         finally:
-            for task in (deletion, life, deadline, refreshing):
+            for task in (deletion, life, refreshing):
                 task.cancel()
             await asyncio.gather(*(container.close() for container in self._all()))
             self._release()
@@ -103,27 +94,6 @@ class PodWorker:
             for container in self._containers:
                 await container.ended()
         await self._stop(self._sidecars)
-        self._finish()
-
-    async def _deadline(self) -> None:
-        """Wait until its activeDeadlineSeconds, which may be set and changed at any time, are over."""
-        left = self._seconds_left()
-        while left is None or left > 0:
-            self._updated.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._updated.wait()
-            left = self._seconds_left()
-
-    def _seconds_left(self) -> float | None:
-        seconds: float | None = self._pod["spec"].get("activeDeadlineSeconds")
-        return None if seconds is None else seconds - age(self._start_time)
-
-    async def _fail_overdue(self) -> None:
-        """End its containers, and say that it has failed as soon as they have ended."""
-        self._node.record(self._pod, "Normal", *pod_status.OVERDUE)
-        await self._stop(self._all())
-        self._overdue = True
         self._finish()
 
     async def _initialize(self, network: PodNetwork) -> bool:
@@ -150,7 +120,7 @@ class PodWorker:
         while True:
             try:
                 for volume in self._pod["spec"].get("volumes", []):
-                    volumes.files(self._node.store, self._pod, volume, self._node.capacity)
+                    volumes.files(self._node.store, self._pod, volume)
                 return
             except volumes.MountError as error:
                 self._node.record(self._pod, "Warning", "FailedMount", str(error))
@@ -210,7 +180,6 @@ class PodWorker:
             ip=self._ip,
             host_ip=self._node.network.node,
             start_time=self._start_time,
-            overdue=self._overdue,
         )
         meta, store = self._pod["metadata"], self._node.store
         pod = store.find("pods", meta["namespace"], meta["name"])

@@ -7,7 +7,8 @@ container wrote, stdout and stderr alike; each line begins with an RFC 3339 time
 import asyncio
 import datetime
 import io
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,17 +29,9 @@ def log_path(state: Path, pod: Object, container: str, restart: int) -> Path:
     return state / "pods" / f"{meta['namespace']}_{meta['name']}_{meta['uid']}" / container / f"{restart}.log"
 
 
-def last_words(log: Path) -> str:
-    """The end of a log, as a container's termination message: 80 lines and 2048 bytes of it at most."""
-    with log.open("rb") as file:
-        file.seek(_tail(file, 80))
-        text = b"".join(line.partition(b" ")[2] for line in file)
-    return text[-2048:].decode(errors="replace")
-
-
 @dataclass(frozen=True)
 class LogOptions:
-    """The query of a request for logs (k8s.io/api core/v1 PodLogOptions)."""
+    """The query of a request for logs: what `kubectl logs` has flags for, but for --since-time and --limit-bytes."""
 
     container: str
     follow: bool
@@ -46,17 +39,17 @@ class LogOptions:
     timestamps: bool
     since: str  # the earliest time to show, as it stands in the files
     tail: int | None
-    limit: int | None
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "LogOptions":
         """Raises errors.BadRequest and errors.Invalid."""
+        for option in ("limitBytes", "sinceTime"):
+            if query.get(option):
+                raise BadRequest(f"the lab's logs have no {option}")
         since = ""
         if seconds := _number(query, "sinceSeconds", 1):
             start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=min(seconds, 10**9))
             since = start.strftime("%Y-%m-%dT%H:%M:%S.%f")
-        elif text := query.get("sinceTime"):
-            since = _utc(text)
         return cls(
             container=query.get("container", ""),
             follow=as_bool(query, "follow"),
@@ -64,7 +57,6 @@ class LogOptions:
             timestamps=as_bool(query, "timestamps"),
             since=since,
             tail=_number(query, "tailLines", 0),
-            limit=_number(query, "limitBytes", 1),
         )
 
 
@@ -78,14 +70,6 @@ def _number(query: Mapping[str, str], name: str, least: int) -> int | None:
         say = "must be greater than 0" if least else "must be greater than or equal to 0"
         raise fields.invalid_options(KIND, "", [fields.invalid(name, int(text), say)], "", KIND)
     return int(text)
-
-
-def _utc(text: str) -> str:
-    try:
-        time = datetime.datetime.fromisoformat(text).astimezone(datetime.UTC)
-    except (ValueError, OverflowError) as error:
-        raise BadRequest(f'sinceTime: Invalid value: "{text:.100}": it is no RFC 3339 time') from error
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%f")
 
 
 def find(store: Store, state: Path, namespace: str, name: str, options: LogOptions) -> "ContainerLog":
@@ -149,16 +133,9 @@ class ContainerLog:
 
     async def read(self, options: LogOptions) -> AsyncGenerator[bytes, None]:
         """What is asked for, in chunks of whole lines; with `follow` until the container has ended."""
-        left = options.limit
         async for lines in self._lines(options):
-            chunk = b"".join(_shown(line, options) for line in lines)
-            if left is not None:
-                chunk = chunk[:left]
-                left -= len(chunk)
-            if chunk:
+            if chunk := b"".join(_shown(line, options) for line in lines):
                 yield chunk
-            if left == 0:
-                return
 
     async def _lines(self, options: LogOptions) -> AsyncGenerator[list[bytes], None]:
         if not self._path.exists():
@@ -196,26 +173,7 @@ def _shown(line: bytes, options: LogOptions) -> bytes:
 
 def _tail(file: Any, lines: int) -> int:
     """The offset of the file's last so many lines."""
-    end = file.seek(0, io.SEEK_END)
-    position, wanted = end, lines + 1  # the newline before the first of them counts too
-    if lines == 0:
-        return int(end)
-    while position > 0:
-        start = max(0, position - CHUNK)
-        file.seek(start)
-        block = file.read(position - start)
-        if position == end and not block.endswith(b"\n"):
-            wanted -= 1
-        for offset in _newlines_backwards(block):
-            wanted -= 1
-            if wanted == 0:
-                return int(start + offset + 1)
-        position = start
-    return 0
-
-
-def _newlines_backwards(block: bytes) -> Iterator[int]:
-    offset = block.rfind(b"\n")
-    while offset >= 0:
-        yield offset
-        offset = block.rfind(b"\n", 0, offset)
+    starts = deque([0], maxlen=lines + 1)
+    for line in file:
+        starts.append(starts[-1] + len(line))
+    return starts[0]

@@ -82,16 +82,6 @@ def conditions(found: Object) -> dict[str, tuple[str, str, str]]:
     return {c["type"]: (c["status"], c.get("reason", ""), c.get("message", "")) for c in found["conditions"]}
 
 
-def test_conditions_name_the_containers_that_are_not_ready() -> None:
-    owner = pod(init=[SIDECAR, INIT], containers=2)
-    observed = seen(CREATING, RUNNING, init=[status("s", RUNNING, ready=False), status("i", RUNNING)])
-    found = conditions(pod_status.status(owner, observed))
-    not_ready = ("False", "ContainersNotReady", "containers with unready status: [s c0]")
-    assert found["Ready"] == found["ContainersReady"] == not_ready
-    assert found["Initialized"] == ("False", "ContainersNotInitialized", "containers with incomplete status: [i]")
-    assert found["PodReadyToStartContainers"] == ("True", "", "")
-
-
 def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
     owner = pod()
     first = pod_status.status(owner, seen(CREATING))
@@ -113,10 +103,3 @@ def test_a_status_says_which_generation_it_is_about() -> None:
     found = pod_status.status(pod(), seen(RUNNING))
     assert found["observedGeneration"] == 3
     assert {condition["observedGeneration"] for condition in found["conditions"]} == {3}
-
-
-def test_container_statuses_are_sorted_by_name() -> None:
-    owner = pod(containers=2)
-    owner["spec"]["containers"].reverse()
-    observed = Observed(init=[], containers=[status("c1", RUNNING), status("c0", RUNNING)], running=True)
-    assert [c["name"] for c in pod_status.status(owner, observed)["containerStatuses"]] == ["c0", "c1"]

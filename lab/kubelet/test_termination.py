@@ -70,27 +70,6 @@ async def test_a_deleted_pod_ends_and_nothing_is_left(lab: PodLab) -> None:
     assert lab.processes() == []
 
 
-async def test_a_pod_stays_ready_until_its_containers_end(lab: PodLab) -> None:
-    hook = {"preStop": {"sleep": {"seconds": 1}}}
-    lab.create(containers=[container("app", lifecycle=hook)])
-    await lab.ready()
-    start = time.monotonic()
-    seen = await deleted(lab)
-    assert 1 <= time.monotonic() - start < 10  # far from the grace period of 30 s
-    told = seen[0]
-    assert "deletionTimestamp" in told["metadata"]
-    assert told["status"]["containerStatuses"][0]["ready"] is True
-
-
-async def test_pre_stop_comes_before_sigterm(lab: PodLab, tmp_path: Path) -> None:
-    script = f"trap 'echo term >> {tmp_path}/order; exit 0' TERM; echo idle; while :; do sleep .05; done"
-    hook = {"preStop": {"exec": {"command": ["sh", "-c", f"sleep .2; echo hook >> {tmp_path}/order"]}}}
-    lab.create(containers=[container("app", ["sh", "-c", script], lifecycle=hook)])
-    await lab.logged("idle")
-    await deleted(lab)
-    assert (tmp_path / "order").read_text() == "hook\nterm\n"
-
-
 @pytest.mark.parametrize(
     "hook",
     [
@@ -106,24 +85,6 @@ async def test_a_failed_pre_stop_hook_is_told_and_the_pod_ends_all_the_same(lab:
     await lab.logged("idle")
     await deleted(lab)
     assert messages(lab.store, "FailedPreStopHook") == ["PreStopHook failed"]
-
-
-async def test_who_does_not_end_is_killed_after_the_grace_period(lab: PodLab) -> None:
-    lab.create(command=DEAF, terminationGracePeriodSeconds=1)
-    await lab.logged("idle")
-    start = time.monotonic()
-    seen = await deleted(lab)
-    assert 1 <= time.monotonic() - start < 10
-    assert (final(lab, seen)["exitCode"], final(lab, seen)["reason"]) == (137, "Error")
-    assert seen[-1]["status"]["phase"] == "Failed"
-
-
-async def test_a_pre_stop_hook_that_takes_too_long_is_cut_off(lab: PodLab) -> None:
-    hook = {"preStop": {"exec": {"command": ["sleep", "600"]}}}
-    lab.create(containers=[container("app", lifecycle=hook)], terminationGracePeriodSeconds=1)
-    await lab.logged("idle")
-    seen = await deleted(lab)
-    assert final(lab, seen)["exitCode"] == 0  # it still gets SIGTERM, and a moment to heed it
 
 
 async def test_a_pre_stop_hook_ends_with_its_container(lab: PodLab, tmp_path: Path) -> None:
@@ -179,15 +140,6 @@ async def test_a_pod_that_the_kubelet_fails_at_can_be_deleted(
     await until(lambda: "container app of pod shop/p can't be looked after any more" in caplog.text, "it is said")
     lab.delete()
     await lab.gone()
-
-
-async def test_a_finished_pod_is_kept_until_it_is_deleted(lab: PodLab) -> None:
-    lab.create(command=["echo", "done"], restartPolicy="Never")
-    await lab.phase("Succeeded")
-    assert lab.log() == "done\n"
-    assert lab.status()["podIP"] in lab.network._free
-    assert len(await deleted(lab)) <= 2
-    assert messages(lab.store, "Killing") == []
 
 
 async def test_a_pod_that_forks_and_ignores_sigterm_leaves_nothing(lab: PodLab) -> None:

@@ -1,7 +1,6 @@
-"""What is in a pod's volumes: ConfigMaps, Secrets and the downward API as files.
+"""What is in a pod's volumes: ConfigMaps and Secrets as files.
 
-Stands for the kubelet's volume plugins (k8s.io/kubernetes/pkg/volume/configmap, secret, projected, downwardapi) and
-their AtomicWriter.
+Stands for the kubelet's volume plugins (k8s.io/kubernetes/pkg/volume/configmap, secret) and their AtomicWriter.
 """
 
 import base64
@@ -14,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.apimachinery.store import Object, Store
-from lab.kubelet import fieldrefs
 
 DATA = "..data"  # the symlink that an update moves, so that a reader sees all of the old files or all of the new ones
 
@@ -29,7 +27,7 @@ class File:
     mode: int
 
 
-def files(store: Store, pod: Object, volume: Object, capacity: Mapping[str, str]) -> dict[str, File] | None:
+def files(store: Store, pod: Object, volume: Object) -> dict[str, File] | None:
     """The files of a volume by their paths in it, or None for one whose files are the containers' own (emptyDir).
 
     Raises MountError.
@@ -37,64 +35,34 @@ def files(store: Store, pod: Object, volume: Object, capacity: Mapping[str, str]
     if "emptyDir" in volume:
         return None
     try:
-        if "projected" in volume:
-            return _checked(_projected(store, pod, volume["projected"], capacity))
-        for kind in ("configMap", "secret", "downwardAPI"):
-            if kind in volume:
-                return _checked(_source(store, pod, kind, volume[kind], volume[kind]["defaultMode"], capacity))
+        return _checked(_files(store, pod, volume))
     except MountError as error:
         raise MountError(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}') from None
-    kinds = ", ".join(volume.keys() - {"name"})
-    raise MountError(f'MountVolume.SetUp failed for volume "{volume["name"]}" : the lab has no volumes of type {kinds}')
 
 
 def sources(pod: Object) -> set[tuple[str, str]]:
     """The objects that the pod's volumes are made of: (resource, name)."""
-    found = set()
-    for volume in pod["spec"].get("volumes", []):
-        for source in [volume, *volume.get("projected", {}).get("sources", [])]:
-            if config_map := source.get("configMap"):
-                found.add(("configmaps", config_map["name"]))
-            if secret := source.get("secret"):
-                found.add(("secrets", secret.get("secretName") or secret["name"]))
-    return found
+    declared = pod["spec"].get("volumes", [])
+    found = {("configmaps", volume["configMap"]["name"]) for volume in declared if "configMap" in volume}
+    return found | {("secrets", volume["secret"]["secretName"]) for volume in declared if "secret" in volume}
 
 
-def _projected(store: Store, pod: Object, projected: Object, capacity: Mapping[str, str]) -> dict[str, File]:
-    found: dict[str, File] = {}
-    for source in projected.get("sources", []):
-        for kind, spec in source.items():
-            found |= _source(store, pod, kind, spec, projected["defaultMode"], capacity)
-    return found
-
-
-def _source(
-    store: Store, pod: Object, kind: str, spec: Object, mode: int, capacity: Mapping[str, str]
-) -> dict[str, File]:
-    match kind:
-        case "configMap":
-            config_map = _find(store, pod, "configmaps", "configmap", spec["name"], spec)
-            texts = {key: text.encode() for key, text in (config_map.get("data") or {}).items()}
-            return _items(texts | _decoded(config_map.get("binaryData")), spec, mode, "configmap", "config")
-        case "secret":
-            secret = _find(store, pod, "secrets", "secret", spec.get("secretName") or spec["name"], spec)
-            return _items(_decoded(secret.get("data")), spec, mode, "", "secret")
-        case "downwardAPI":
-            return {i["path"]: File(_downward(pod, i, capacity), i.get("mode", mode)) for i in spec.get("items", [])}
-    raise MountError(f"the lab has no {kind} in projected volumes; pods find the API by KUBECONFIG")
+def _files(store: Store, pod: Object, volume: Object) -> dict[str, File]:
+    if spec := volume.get("configMap"):
+        config_map = _find(store, pod, "configmaps", "configmap", spec["name"], spec)
+        texts = {key: text.encode() for key, text in (config_map.get("data") or {}).items()}
+        return _items(texts | _decoded(config_map.get("binaryData")), spec, "configmap", "config")
+    if spec := volume.get("secret"):
+        secret = _find(store, pod, "secrets", "secret", spec["secretName"], spec)
+        return _items(_decoded(secret.get("data")), spec, "", "secret")
+    raise MountError(f"the lab has no volumes of type {', '.join(volume.keys() - {'name'})}")
 
 
 def _checked(found: dict[str, File]) -> dict[str, File]:
     """The files by paths that stay in their volume, as AtomicWriter makes sure of, though validation has done so."""
     for path in found:
-        if not path:
-            raise MountError(f'invalid path: must not be empty: "{path}"')
-        if path.startswith("/"):
-            raise MountError(f"invalid path: must be relative path: {path}")
-        if ".." in path.split("/"):
-            raise MountError(f"invalid path: must not contain '..': {path}")
-        if path.startswith(".."):
-            raise MountError(f"invalid path: must not start with '..': {path}")
+        if not path or path.startswith(("/", "..")) or ".." in path.split("/"):
+            raise MountError(f"invalid path: must lead to a file of the volume: {path!r}")
     return {posixpath.normpath(path): file for path, file in found.items()}
 
 
@@ -109,8 +77,9 @@ def _decoded(data: Mapping[str, str] | None) -> dict[str, bytes]:
     return {key: base64.b64decode(value) for key, value in (data or {}).items()}
 
 
-def _items(data: dict[str, bytes], spec: Object, mode: int, subject: str, key_kind: str) -> dict[str, File]:
+def _items(data: dict[str, bytes], spec: Object, subject: str, key_kind: str) -> dict[str, File]:
     """All keys, or those that `items` names, at its paths."""
+    mode = spec["defaultMode"]
     if not spec.get("items"):
         return {key: File(content, mode) for key, content in data.items()}
     found = {}
@@ -120,12 +89,6 @@ def _items(data: dict[str, bytes], spec: Object, mode: int, subject: str, key_ki
         elif not spec.get("optional"):
             raise MountError(f"{subject} references non-existent {key_kind} key: {item['key']}".lstrip())
     return found
-
-
-def _downward(pod: Object, item: Object, capacity: Mapping[str, str]) -> bytes:
-    if "fieldRef" in item:
-        return fieldrefs.field(pod, item["fieldRef"]["fieldPath"]).encode()
-    return fieldrefs.resource_field(pod, {}, item["resourceFieldRef"], capacity).encode()
 
 
 def write(directory: Path, wanted: Mapping[str, File], adapt: Callable[[str], str]) -> None:

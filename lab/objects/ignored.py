@@ -26,18 +26,17 @@ def _fields(names: str) -> frozenset[str]:
 
 
 POD = _fields(
-    "activeDeadlineSeconds automountServiceAccountToken containers enableServiceLinks hostname initContainers nodeName "
-    "nodeSelector restartPolicy schedulerName schedulingGates serviceAccount serviceAccountName subdomain "
-    "terminationGracePeriodSeconds volumes"
+    "automountServiceAccountToken containers hostname initContainers nodeName nodeSelector restartPolicy schedulerName "
+    "schedulingGates serviceAccount serviceAccountName subdomain terminationGracePeriodSeconds volumes"
 )
 CONTAINER = _fields(
     "args command env envFrom image imagePullPolicy lifecycle livenessProbe name ports readinessProbe restartPolicy "
-    "startupProbe terminationMessagePolicy volumeMounts workingDir"
+    "startupProbe volumeMounts workingDir"
 )
 CONTAINER_PORT = _fields("containerPort name protocol")
-LIFECYCLE = _fields("postStart preStop")
-MOUNT = _fields("mountPath name subPath subPathExpr")
-VOLUME = _fields("configMap downwardAPI emptyDir name projected secret")
+LIFECYCLE = _fields("preStop")
+MOUNT = _fields("mountPath name subPath")
+VOLUME = _fields("configMap emptyDir name secret")
 DEPLOYMENT = _fields("minReadySeconds progressDeadlineSeconds replicas revisionHistoryLimit selector strategy template")
 JOB = _fields("backoffLimit completions manualSelector parallelism selector template")
 SERVICE = _fields("clusterIP clusterIPs externalName ports publishNotReadyAddresses selector type")
@@ -50,6 +49,7 @@ USUAL: dict[str, Any] = {
     "allocateLoadBalancerNodePorts": True,
     "completionMode": "NonIndexed",
     "dnsPolicy": "ClusterFirst",
+    "enableServiceLinks": True,
     "externalTrafficPolicy": "Cluster",
     "internalTrafficPolicy": "Cluster",
     "ipFamilies": ["IPv4"],
@@ -59,6 +59,7 @@ USUAL: dict[str, Any] = {
     "protocol": "TCP",
     "sessionAffinity": "None",
     "terminationMessagePath": "/dev/termination-log",
+    "terminationMessagePolicy": "File",
 }
 
 REASON = {

@@ -44,6 +44,11 @@ def test_what_it_goes_by_and_what_is_so_anyway_is_not_named(plural: str, body: O
         ("pods", pod(C | {"ports": [{"containerPort": 1, "hostPort": 1}]}), "spec.containers[0].ports[0].hostPort"),
         ("pods", pod(C | {"tty": True}), "spec.containers[0].tty"),
         (
+            "pods",
+            pod(C | {"lifecycle": {"postStart": {"sleep": {"seconds": 1}}}}),
+            "spec.containers[0].lifecycle.postStart",
+        ),
+        (
             "deployments",
             deployment(template={"spec": {"hostNetwork": True, "containers": [C]}}),
             "spec.template.spec.hostNetwork",
@@ -74,7 +79,7 @@ def test_what_is_ignored_for_one_reason_is_one_line() -> None:
 
 def test_volumes_that_it_lacks_are_named_with_those_that_it_has() -> None:
     (warning,) = warnings(RESOURCES["pods"], pod(volumes=[{"name": "v", "hostPath": {"path": "/"}}]))
-    assert warning.endswith(": the lab's volumes are configMap, downwardAPI, emptyDir, projected, secret")
+    assert warning.endswith(": the lab's volumes are configMap, emptyDir, secret")
 
 
 def test_a_change_names_only_what_it_adds() -> None:

