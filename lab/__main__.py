@@ -1,4 +1,9 @@
-"""`python -m lab up` runs a lab until Ctrl-C; `run -- COMMAND …` runs one around a command, `shell` around a bash."""
+"""`python -m lab up` runs a lab until Ctrl-C; `run -- COMMAND …` runs one around a command, `shell` around a bash.
+
+Files that a shell or kubectl reads first can name another cluster: an rc file that exports KUBECONFIG or makes an alias
+of kubectl, a hook of the prompt, a kuberc. A tutorial's `kubectl delete` would go there. So the lab's shell is one that
+reads none of them, and no command inherits what points a shell or kubectl at such a file.
+"""
 
 import argparse
 import asyncio
@@ -7,13 +12,17 @@ import shlex
 import shutil
 import signal
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from lab.apimachinery.errors import LabError
 from lab.cluster import cluster
-from lab.shell import BASH, environment
 
 FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+BASH = ["bash", "--noprofile", "--norc"]  # whatever SHELL is: that one's rc files come after what it inherits
+PROMPT = r"(lab) \w\$ "
+READ_FIRST = ("BASH_ENV", "ENV", "PROMPT_COMMAND")
+FUNCTIONS = "BASH_FUNC_"  # exported ones, which come before programs
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,7 +33,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def main() -> int:
-    parser = Parser(prog="python -m lab", description=__doc__)
+    parser = Parser(prog="python -m lab", description=__doc__.partition("\n")[0])
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="up|run|shell")
     up_parser = verbs.add_parser("up", help="run a lab until Ctrl-C, and print its KUBECONFIG")
     run_parser = verbs.add_parser("run", help="run a command in a lab of its own, as in: lab run -- kubectl get nodes")
@@ -65,15 +74,22 @@ async def _up(dns_ttl: int) -> int:
     return 0
 
 
+def _environment(kubeconfig: Path) -> dict[str, str]:
+    """What a command in the lab is told of clusters: where the lab is, and nothing else."""
+    inherited = {
+        name: value for name, value in os.environ.items() if name not in READ_FIRST and not name.startswith(FUNCTIONS)
+    }
+    return inherited | {"KUBECONFIG": str(kubeconfig), "KUBERC": "off", "PS1": PROMPT}
+
+
 async def _run(command: list[str], dns_ttl: int) -> int:
     """Run a command in a lab of its own; return its exit status as a shell would."""
     program = shutil.which(command[0])
     if program is None:
-        raise LabError(
-            f"cannot run {command[0]}: there is no such program on PATH; install it, or try: lab run -- ANOTHER"
-        )
+        why = "there is no such program on PATH; install it, or try: lab run -- ANOTHER"
+        raise LabError(f"cannot run {command[0]}: {why}")
     async with cluster(dns_ttl) as kubeconfig:
-        process = await asyncio.create_subprocess_exec(program, *command[1:], env=environment(kubeconfig))
+        process = await asyncio.create_subprocess_exec(program, *command[1:], env=_environment(kubeconfig))
         loop = asyncio.get_running_loop()
         for number in FORWARDED:
             loop.add_signal_handler(number, process.send_signal, number)

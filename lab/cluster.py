@@ -1,8 +1,12 @@
-"""A whole lab: its store, its network, and the components that run on them."""
+"""A whole lab: its store, its network, its directory, and the components that run on them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, closing
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +22,9 @@ from lab.kube_proxy import kube_proxy
 from lab.kubeconfig import Credentials
 from lab.kubelet import kubelet
 from lab.network import Network
-from lab.statedir import state_directory
+
+# Whatever has this lock file in it, and no holder, is removed: nobody else may call theirs so.
+PREFIX, LOCK = "lab-", "lab.grpc-kubernetes-load-balancing.lock"
 
 
 @asynccontextmanager
@@ -28,7 +34,7 @@ async def cluster(dns_ttl: int) -> AsyncIterator[Path]:
     `dns_ttl` is in seconds. A component that fails cancels the block and raises its error at its end. Raises
     errors.LabError.
     """
-    with closing(Network.take()) as network, state_directory() as state:
+    with closing(Network.take()) as network, _state_directory() as state:
         store, credentials, serving = Store(), Credentials(), asyncio.Event()
         bootstrap.furnish(store, network)
         of_namespace = partial(credentials.kubeconfig, f"https://{network.node}:{apiserver.PORT}")
@@ -59,3 +65,32 @@ async def cluster(dns_ttl: int) -> AsyncIterator[Path]:
             finally:
                 for task in tasks:
                     task.cancel()
+
+
+@contextmanager
+def _state_directory() -> Iterator[Path]:
+    """A new directory for the kubeconfig and the pods' files, which only this user can enter; removed in the end."""
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+    parent = runtime if runtime.is_absolute() and os.access(runtime, os.W_OK) else Path(tempfile.gettempdir())
+    _remove_dead(parent)
+    path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+    with (path / LOCK).open("w") as lock:
+        # Held as long as this process lives, however it ends.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _remove_dead(parent: Path) -> None:
+    """Remove what labs that were killed left behind: those whose lock nobody holds."""
+    for lock_file in parent.glob(f"{PREFIX}*/{LOCK}"):
+        if lock_file.stat().st_uid != os.getuid():
+            continue
+        with lock_file.open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(lock_file.parent, ignore_errors=True)

@@ -1,12 +1,15 @@
 """Fixtures of the lab's own tests; those of one component are in its folder."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from lab.apimachinery.store import Store
 from lab.network import Network
 from lab.testing import namespace
+from lab.testing.pod_lab import PodLab, pod_lab
 
 
 @pytest.fixture
@@ -20,6 +23,12 @@ def store() -> Store:
 @pytest.fixture
 def network() -> Iterator[Network]:
     """A /24 of the test's own."""
-    network = Network.take()
-    yield network
-    network.close()
+    with closing(Network.take()) as network:
+        yield network
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[PodLab]:
+    """A node that runs pods; nothing is left of them at the end."""
+    async with pod_lab(tmp_path) as lab:
+        yield lab

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.shell import BASH, PROMPT
+from lab.__main__ import BASH, PROMPT
 
 # Runs its arguments with the terminal that is its stdin as their own.
 ON_TERMINAL = """

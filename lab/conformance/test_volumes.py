@@ -6,7 +6,7 @@ import pytest
 
 from lab.conformance.api import Api, Object
 from lab.conformance.manifests import SLEEP, configmap, container, pod, python
-from lab.conformance.states import finished, phase, ready, restarts, waiting
+from lab.conformance.states import finished, phase, ready, restarts
 
 # Prints each file below the directory of argument 1 and its text, but for what belongs to the volume's own making.
 LIST = """
@@ -37,21 +37,6 @@ async def test_a_configmap_is_a_file_a_key(api: Api) -> None:
     assert json.loads(await files(api, {"configMap": {"name": "c"}})) == {"a.txt": "one\n", "b": "two", "c": "three"}
 
 
-async def test_only_the_keys_named_are_there_where_they_are_to_be(api: Api) -> None:
-    await api.create("configmaps", configmap("c", data={"a": "one", "b": "two"}))
-    items = [{"key": "b", "path": "deep/er/b.txt"}]
-    assert json.loads(await files(api, {"configMap": {"name": "c", "items": items}})) == {"deep/er/b.txt": "two"}
-
-
-async def test_a_single_file_can_be_mounted(api: Api) -> None:
-    await api.create("configmaps", configmap("c", data={"a": "one", "b": "two"}))
-    mount = {"mountPath": "/data/own.txt", "subPath": "a"}
-    printed = await files(
-        api, {"configMap": {"name": "c"}}, "import sys; print(open(sys.argv[1]).read())", "/data/own.txt", **mount
-    )
-    assert printed == "one\n"
-
-
 async def test_a_secret_is_decoded_and_its_mode_is_what_was_asked_for(api: Api) -> None:
     await api.create("secrets", configmap("s", stringData={"password": "geheim"}) | {"kind": "Secret"})
     volume = {"secret": {"secretName": "s", "defaultMode": 0o444}}
@@ -71,20 +56,6 @@ async def test_containers_share_an_empty_directory_and_it_outlives_them(api: Api
     await api.until_one(
         "pods", "web", lambda p: restarts(p, "writer") >= 1 and restarts(p) >= 1, "the reader has seen two writes"
     )
-
-
-async def test_a_symlink_cannot_lead_out_of_a_volume(api: Api) -> None:
-    links = container(
-        python("import os, sys; os.symlink(*sys.argv[1:])", "/usr", "/data/out"),
-        "links",
-        volumeMounts=[{"name": "v", "mountPath": "/data"}],
-    )
-    main = container(SLEEP, volumeMounts=[{"name": "v", "mountPath": "/data", "subPath": "out"}])
-    volumes = [{"name": "v", "emptyDir": {}}]
-    await api.create("pods", pod("web", main, volumes=volumes, initContainers=[links]))
-    wrong = await api.until_one("pods", "web", lambda p: "message" in waiting(p), "is wrong")
-    says = 'failed to prepare subPath for volumeMount "v" of container "main"'
-    assert waiting(wrong) == {"reason": "CreateContainerConfigError", "message": says}
 
 
 async def test_a_pod_waits_for_the_volume_it_names_and_events_tell(api: Api) -> None:

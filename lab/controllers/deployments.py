@@ -4,7 +4,7 @@ Source: k8s.io/kubernetes/pkg/controller/deployment. Each call takes one step, a
 the ReplicaSets' statuses then make the next call.
 """
 
-from lab.apimachinery import conditions, events
+from lab.apimachinery import events
 from lab.apimachinery.ownership import claim, controller_of
 from lab.apimachinery.podstate import is_terminal
 from lab.apimachinery.store import Event, Object, Store
@@ -91,9 +91,6 @@ class Rollout:
     def _update_new(self, new: Object) -> None:
         self.new = revisions.update_new(self.store, self.deployment, new, self.old)
         self._set_revision(self.new)
-        if conditions.find(self.status, "Progressing") is None:
-            message = f'Found new replica set "{new["metadata"]["name"]}"'
-            deployment_status.set_condition(self.status, "Progressing", "True", "FoundNewReplicaSet", message)
 
     def _create_new(self) -> Object:
         self.new = revisions.create_new(self.store, self.deployment, self.old)

@@ -113,8 +113,6 @@ def _endpoint(service: Object, pod: Object) -> Object:
         "targetRef": {"kind": "Pod", "namespace": meta["namespace"], "name": meta["name"], "uid": meta["uid"]},
     }
     endpoint |= {"nodeName": spec["nodeName"]} if "nodeName" in spec else {}
-    if "hostname" in spec and spec.get("subdomain") == service["metadata"]["name"]:
-        endpoint["hostname"] = spec["hostname"]
     return endpoint
 
 

@@ -2,7 +2,8 @@
 
 Source: k8s.io/kubernetes/pkg/controller/garbagecollector. `kubectl delete --cascade` chooses: `background` deletes the
 owner at once and its dependents after it; `foreground` (finalizer `foregroundDeletion`) the dependents first;
-`orphan` (finalizer `orphan`) lets them live.
+`orphan` (finalizer `orphan`) lets them live. In the foreground an owner waits for all its dependents, also for those
+without blockOwnerDeletion.
 """
 
 from collections import defaultdict
@@ -64,7 +65,7 @@ class GarbageCollector:
         if "deletionTimestamp" in obj["metadata"]:
             if ORPHAN in finalizers:
                 self._orphan_dependents(key, obj)
-            elif FOREGROUND in finalizers and not self._blocking(obj):
+            elif FOREGROUND in finalizers and not self._dependents[obj["metadata"]["uid"]]:
                 self._drop_finalizer(key, FOREGROUND)
             return
         references = obj["metadata"].get("ownerReferences", [])
@@ -86,16 +87,6 @@ class GarbageCollector:
             return {"metadata": {}}
         owner = self._store.find(*key)
         return owner if owner and owner["metadata"]["uid"] == reference["uid"] else None
-
-    def _blocking(self, owner: Object) -> list[Key]:
-        """The dependents that a foreground deletion waits for."""
-        uid = owner["metadata"]["uid"]
-
-        def blocks(key: Key) -> bool:
-            references = (self._store.find(*key) or {"metadata": {}})["metadata"].get("ownerReferences", [])
-            return any(r["uid"] == uid and r.get("blockOwnerDeletion") for r in references)
-
-        return [key for key in self._dependents[uid] if blocks(key)]
 
     def _orphan_dependents(self, key: Key, owner: Object) -> None:
         uid = owner["metadata"]["uid"]

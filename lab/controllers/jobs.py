@@ -1,24 +1,22 @@
 """The Job controller: pods that run until enough of them have succeeded, or too many failed.
 
-Source: k8s.io/kubernetes/pkg/controller/job. As there, a finalizer holds a Job's pods until they are counted. The API
-server gives a new Job its selector and labels. Not acted upon: suspend, deadlines, ttlSecondsAfterFinished, Indexed
-completions, and the policies (of success, failure, replacement).
+Source: k8s.io/kubernetes/pkg/controller/job. The API server gives a new Job its selector and labels. Pods are counted
+as they are in the store, with no finalizer that holds them there; a count never shrinks. Not acted upon: suspend,
+deadlines, ttlSecondsAfterFinished, Indexed completions, and the policies (of success, failure, replacement).
 """
 
 import time
 from typing import Literal
 
 from lab.apimachinery import conditions, events
-from lab.apimachinery.ownership import claim, controller_of, is_controlled_by
+from lab.apimachinery.ownership import claim, controller_of
 from lab.apimachinery.podstate import is_active, is_ready, is_terminating, phase
 from lab.apimachinery.store import Event, Object, Store, now
 from lab.apimachinery.timestamps import epoch
 from lab.apimachinery.workqueue import Key, control
-from lab.controllers.podcontrol import create_pod, delete_pod
-from lab.controllers.replicasets import victims
+from lab.controllers.replicasets import create_pod, delete_pod, victims
 
 COMPONENT = "job-controller"
-TRACKING = "batch.kubernetes.io/job-tracking"
 FIRST_BACKOFF, LONGEST_BACKOFF = 10.0, 600.0  # seconds
 
 
@@ -37,26 +35,10 @@ async def run(store: Store) -> None:
 
 def reconcile(store: Store, key: Key) -> float | None:
     """Bring one Job's pods and status up to date; return the seconds until the next look."""
-    namespace, name = key
-    job = store.find("jobs", namespace, name)
-    for pod in store.list("pods", namespace):  # nobody will count those of a Job of this name that is gone
-        owner = controller_of(pod)
-        if owner and (owner["kind"], owner["name"]) == ("Job", name) and not (job and is_controlled_by(pod, job)):
-            _release(store, pod)
+    job = store.find("jobs", *key)
     if job is None or any(conditions.find(job.get("status", {}), kind) for kind in ("Complete", "Failed")):
         return None
     return Sync(store, job).run()
-
-
-def _is_tracked(pod: Object) -> bool:
-    return TRACKING in pod["metadata"].get("finalizers", [])
-
-
-def _release(store: Store, pod: Object) -> None:
-    """Take its finalizer from a pod that is counted, or that nobody will count."""
-    if _is_tracked(pod):
-        pod["metadata"]["finalizers"].remove(TRACKING)
-        store.update("pods", pod)
 
 
 def backoff_until(pods: list[Object]) -> float:
@@ -92,7 +74,9 @@ class Sync:
         wait = None
         target = self._target()
         if target:
-            self._stop_all()
+            for pod in self._active():
+                delete_pod(self.store, self.job, pod, COMPONENT)
+            self._count_finished()
         elif "deletionTimestamp" not in self.job["metadata"]:
             wait = self._manage()
             if self._is_complete():
@@ -108,16 +92,12 @@ class Sync:
         return [pod for pod in self._pods() if is_active(pod)]
 
     def _count_finished(self) -> None:
-        """Count the pods that have newly ended, and let them go."""
-        tracked = [pod for pod in self._pods() if _is_tracked(pod)]
-        self._add("succeeded", [pod for pod in tracked if phase(pod) == "Succeeded"])
-        self._add("failed", [pod for pod in tracked if phase(pod) == "Failed" or is_terminating(pod)])
-
-    def _add(self, field: str, pods: list[Object]) -> None:
-        if pods:
-            self.status[field] = self.status.get(field, 0) + len(pods)
-        for pod in pods:
-            _release(self.store, pod)
+        pods = self._pods()
+        ended = {
+            "succeeded": sum(phase(pod) == "Succeeded" for pod in pods),
+            "failed": sum(phase(pod) == "Failed" or is_terminating(pod) for pod in pods),
+        }
+        self.status |= {field: max(n, self.status.get(field, 0)) for field, n in ended.items() if n}
 
     def _target(self) -> Object | None:
         """The condition that says how this Job ends, decided earlier or now; None while it goes on."""
@@ -155,13 +135,12 @@ class Sync:
         active = self._active()
         wanted = self._wanted(len(active))
         for pod in victims(active, len(active) - wanted):
-            _release(self.store, pod)
             delete_pod(self.store, self.job, pod, COMPONENT)
         missing = wanted - len(active)
         if missing > 0 and (pause := backoff_until(self._pods()) - time.time()) > 0:
             return pause
         for _ in range(missing):
-            create_pod(self.store, self.job, COMPONENT, finalizers=[TRACKING])
+            create_pod(self.store, self.job, COMPONENT)
         return None
 
     def _wanted(self, active: int) -> int:
@@ -172,14 +151,6 @@ class Sync:
             return active if succeeded else parallelism
         missing: int = self.spec["completions"] - succeeded
         return max(0, min(parallelism, missing))
-
-    def _stop_all(self) -> None:
-        """The Job has ended: pods that still run are deleted, and count as failed."""
-        active = self._active()
-        for pod in active:
-            delete_pod(self.store, self.job, pod, COMPONENT)
-        uids = {pod["metadata"]["uid"] for pod in active}
-        self._add("failed", [pod for pod in self._pods() if pod["metadata"]["uid"] in uids and _is_tracked(pod)])
 
     def _write(self, target: Object | None) -> None:
         pods = self._pods()

@@ -65,17 +65,11 @@ def _empty(store: Store, namespace: Object) -> None:
 
 
 def _note_remaining(status: Object, left: dict[str, list[Object]]) -> None:
-    """The conditions that say what a namespace that is being deleted still waits for."""
-    counts = [
-        f"{plural}.{RESOURCES[plural].group} has {len(objects)} resource instances" for plural, objects in left.items()
-    ]
-    message = f"Some resources are remaining: {', '.join(sorted(counts))}"
-    conditions.put(status, "NamespaceContentRemaining", "True", "SomeResourcesRemain", message)
+    """The condition that says which finalizers a namespace that is being deleted still waits for."""
     held = Counter(f for objects in left.values() for obj in objects for f in obj["metadata"].get("finalizers", []))
     if held:
         counts = [f"{finalizer} in {number} resource instances" for finalizer, number in sorted(held.items())]
         message = f"Some content in the namespace has finalizers remaining: {', '.join(counts)}"
         conditions.put(status, "NamespaceFinalizersRemaining", "True", "SomeFinalizersRemain", message)
     else:
-        message = "All content-preserving finalizers finished"
-        conditions.put(status, "NamespaceFinalizersRemaining", "False", "ContentHasNoFinalizers", message)
+        conditions.remove(status, "NamespaceFinalizersRemaining")

@@ -1,15 +1,20 @@
 """The ReplicaSet controller: as many pods of a template as asked for, the least useful deleted first.
 
-Source: k8s.io/kubernetes/pkg/controller/replicaset.
+Source: k8s.io/kubernetes/pkg/controller/replicaset. How it makes, chooses and deletes pods is how Jobs do so too.
 """
 
+import copy
+
+from lab.apimachinery import events
 from lab.apimachinery.errors import StatusError
-from lab.apimachinery.ownership import claim, controller_of
+from lab.apimachinery.namespaces import is_terminating
+from lab.apimachinery.ownership import claim, controller_of, controller_reference
 from lab.apimachinery.podstate import available_in, is_active, is_ready, phase, ready_since, restarts
+from lab.apimachinery.resources import RESOURCES
 from lab.apimachinery.store import Event, Object, Store
 from lab.apimachinery.timestamps import epoch
 from lab.apimachinery.workqueue import Key, control
-from lab.controllers.podcontrol import create_pod, delete_pod
+from lab.objects import admission, defaults, strategies
 
 COMPONENT = "replicaset-controller"
 RETRY = 1.0  # seconds after which a creation that was refused is tried again
@@ -91,3 +96,39 @@ def _update_status(store: Store, rs: Object, pods: list[Object]) -> None:
     status: Object = {"replicas": counts["replicas"]} | {field: count for field, count in counts.items() if count}
     status["observedGeneration"] = rs["metadata"]["generation"]
     store.update("replicasets", rs | {"status": status}, subresource="status")
+
+
+def create_pod(store: Store, owner: Object, component: str) -> None:
+    """Create a pod from the owner's template, through what the API server does to every new one. Raises StatusError.
+
+    In a namespace that is being deleted, none.
+    """
+    namespace, pods = owner["metadata"]["namespace"], RESOURCES["pods"]
+    if is_terminating(store, namespace):
+        return
+    template = copy.deepcopy(owner["spec"]["template"])
+    meta = {
+        "namespace": namespace,
+        "generateName": f"{owner['metadata']['name']}-",
+        "labels": template["metadata"]["labels"],
+        "ownerReferences": [controller_reference(owner)],
+    }
+    meta |= {"annotations": a} if (a := template["metadata"].get("annotations")) else {}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]}
+    strategies.begin_create(pods, pod)
+    defaults.set_defaults("pods", pod)
+    strategies.finish_create(pods, pod)
+    try:
+        admission.check_create(store, pods, pod)
+    except StatusError as error:
+        events.record(store, owner, "Warning", "FailedCreate", f"Error creating: {error.message}", component)
+        raise
+    store.create("pods", pod)
+    events.record(store, owner, "Normal", "SuccessfulCreate", f"Created pod: {meta['name']}", component)
+
+
+def delete_pod(store: Store, owner: Object, pod: Object, component: str) -> None:
+    """Delete a pod gracefully."""
+    name = pod["metadata"]["name"]
+    store.delete("pods", pod["metadata"]["namespace"], name)
+    events.record(store, owner, "Normal", "SuccessfulDelete", f"Deleted pod: {name}", component)

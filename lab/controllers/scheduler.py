@@ -31,39 +31,30 @@ def reconcile(store: Store, key: Key) -> None:
         return
     if pod["spec"].get("schedulerName", COMPONENT) != COMPONENT or pod["spec"].get("schedulingGates"):
         return
-    nodes = store.list("nodes")
-    for node in nodes:
-        if _takes_pods(node) and _selects(pod, node):
-            _bind(store, pod, node["metadata"]["name"])
-            return
-    message = "no nodes available to schedule pods"
-    if nodes:
-        message = f"0/{len(nodes)} nodes are available: {_reasons(pod, nodes)}."
+    node = next(iter(store.list("nodes")), None)
+    message = _obstacle(pod, node) if node else "no nodes available to schedule pods"
+    if node and not message:
+        _bind(store, pod, node["metadata"]["name"])
+        return
     status = pod.get("status", {})
     conditions.put(status, "PodScheduled", "False", "Unschedulable", message, lastProbeTime=None)
     if store.update("pods", pod | {"status": status}, subresource="status")["metadata"] != pod["metadata"]:
         events.record(store, pod, "Warning", "FailedScheduling", message, COMPONENT)
 
 
-def _takes_pods(node: Object) -> bool:
+def _obstacle(pod: Object, node: Object) -> str:
+    """Why the pod can't go to the node; "" where it can."""
     ready = conditions.find(node.get("status", {}), "Ready")
-    return ready is not None and ready["status"] == "True" and not node["spec"].get("unschedulable")
-
-
-def _selects(pod: Object, node: Object) -> bool:
-    wanted: dict[str, str] = pod["spec"].get("nodeSelector", {})
-    labels: dict[str, str] = node["metadata"].get("labels", {})
-    return wanted.items() <= labels.items()
-
-
-def _reasons(pod: Object, nodes: list[Object]) -> str:
-    closed = sum(node["spec"].get("unschedulable", False) for node in nodes)
-    others = sum(_takes_pods(node) and not _selects(pod, node) for node in nodes)
-    not_ready = len(nodes) - closed - others
-    reasons = [f"{others} node(s) didn't match Pod's node affinity/selector"] if others else []
-    reasons += [f"{not_ready} node(s) had untolerated taint(s)"] if not_ready else []
-    reasons += [f"{closed} node(s) were unschedulable"] if closed else []
-    return ", ".join(reasons)
+    wanted, labels = pod["spec"].get("nodeSelector", {}), node["metadata"].get("labels", {})
+    if node["spec"].get("unschedulable"):
+        why = "were unschedulable"
+    elif ready is None or ready["status"] != "True":
+        why = "had untolerated taint(s)"
+    elif not wanted.items() <= labels.items():
+        why = "didn't match Pod's node affinity/selector"
+    else:
+        return ""
+    return f"0/1 nodes are available: 1 node(s) {why}."
 
 
 def _bind(store: Store, pod: Object, node: str) -> None:

@@ -82,15 +82,6 @@ async def test_a_service_without_pods_has_an_empty_slice_which_is_filled_later(s
         assert again["metadata"]["name"] == empty["metadata"]["name"]
 
 
-async def test_a_hostname_is_published_in_the_services_subdomain_only(store: Store) -> None:
-    create_service(store)
-    create_pod(store, "web-a", "127.64.0.2", hostname="one", subdomain="web")
-    create_pod(store, "web-b", "127.64.0.3", hostname="two", subdomain="else")
-    async with running(endpointslices.run(store)):
-        await until(lambda: len(endpoints(store)) == 2, "2 endpoints")
-    assert [e.get("hostname") for _, e in sorted(endpoints(store).items())] == ["one", None]
-
-
 async def test_slices_made_by_hand_are_left_alone(store: Store) -> None:
     service = create_service(store)
     labels = {"kubernetes.io/service-name": service["metadata"]["name"]}

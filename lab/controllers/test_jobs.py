@@ -1,4 +1,4 @@
-"""Jobs: pods that end, or are deleted, before they are counted, and the back-off; the test plays the kubelet."""
+"""Jobs: pods that are deleted before they end, and the back-off; the test plays the kubelet."""
 
 from typing import Any
 
@@ -66,19 +66,6 @@ def test_the_back_off_doubles_and_ends_with_a_success(phases: str, seconds: int 
     assert jobs.backoff_until(pods) == (0 if seconds is None else last + seconds)
 
 
-async def test_a_pod_is_held_until_it_is_counted(store: Store) -> None:
-    create(store)
-    async with running(jobs.run(store)):
-        (pod,) = await until(lambda: pods(store), "a pod")
-        assert pod["metadata"]["finalizers"] == ["batch.kubernetes.io/job-tracking"]
-        assign(store)
-        end(store, pod, "Succeeded")
-        store.delete("pods", "shop", pod["metadata"]["name"], grace=0)
-        await until(lambda: "completionTime" in status(store), "completion")
-    assert counts(store) == {"succeeded": 1}
-    assert pods(store) == []
-
-
 async def test_without_completions_one_success_lets_the_others_finish(store: Store) -> None:
     create(store, parallelism=2)
     async with running(jobs.run(store)):
@@ -89,14 +76,6 @@ async def test_without_completions_one_success_lets_the_others_finish(store: Sto
         end(store, second, "Failed")
         await until(lambda: "completionTime" in status(store), "completion")
     assert counts(store) == {"succeeded": 1, "failed": 1}
-
-
-async def test_the_pods_of_a_deleted_job_are_let_go(store: Store) -> None:
-    create(store)
-    async with running(jobs.run(store)):
-        await until(lambda: pods(store), "a pod")
-        store.delete("jobs", "shop", "sum")
-        await until(lambda: "finalizers" not in pods(store)[0]["metadata"], "let go")
 
 
 async def test_a_pod_that_is_deleted_from_outside_counts_as_failed_and_is_replaced(store: Store) -> None:

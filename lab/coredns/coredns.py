@@ -25,7 +25,6 @@ from lab.network import Network
 PORT = 10053
 NDOTS = 5
 UDP_SIZE = 512  # bytes of an answer, for a client that doesn't say (EDNS) what it can take
-HEADER_SIZE = 12
 COREFILE = """\
 .:53 {{
     kubernetes cluster.local {{
@@ -99,12 +98,8 @@ class Resolver:
     def answer(self, query: DNSRecord) -> DNSRecord:
         """The reply to a query, of whatever size."""
         reply = DNSRecord(DNSHeader(id=query.header.id, qr=1, aa=1, rd=query.header.rd), questions=query.questions)
-        if query.header.get_opcode() != 0:
+        if len(query.questions) != 1 or query.header.get_opcode() != 0:
             reply.header.rcode = RCODE.NOTIMP
-        elif len(query.questions) != 1:
-            reply.header.rcode = RCODE.FORMERR
-        elif query.q.qclass != 1 or query.q.qtype in (QTYPE.AXFR, QTYPE.IXFR):
-            reply.header.rcode = RCODE.REFUSED
         else:
             answer = self._resolve(str(query.q.qname), query.q.qtype)
             reply.header.rcode = answer.rcode
@@ -207,7 +202,7 @@ class Server:
         try:
             query = DNSRecord.parse(data)
         except DNSError:
-            return _format_error(data)
+            return b""
         if query.header.qr:
             return b""
         return packed(self._resolver.answer(query), size or _edns_size(query) or UDP_SIZE)
@@ -230,15 +225,6 @@ class Server:
         finally:
             self._connections.discard(task)
             writer.close()
-
-
-def _format_error(data: bytes) -> bytes:
-    """The reply to what can't be parsed, if it looks like a query."""
-    if len(data) < HEADER_SIZE or data[2] & 0x80:
-        return b""
-    header = DNSHeader(id=int.from_bytes(data[:2], "big"), qr=1, rcode=RCODE.FORMERR)
-    reply: bytes = DNSRecord(header).pack()
-    return reply
 
 
 class Datagrams(asyncio.DatagramProtocol):

@@ -1,12 +1,12 @@
 """The records of Services: what CoreDNS's `kubernetes` plugin answers in the zone cluster.local.
 
 Source: the Kubernetes DNS specification (github.com/kubernetes/dns, docs/specification.md) and
-github.com/coredns/coredns/plugin/kubernetes. The port of an SRV record is the one where the lab listens.
+github.com/coredns/coredns/plugin/kubernetes. The port of an SRV record is the one where the lab listens. Left out:
+names of pods (`1-2-3-4.namespace.pod`, `hostname`), and the addresses behind an ExternalName of this zone.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import AddressValueError, IPv4Address
 
 from dnslib import CNAME, QTYPE, RCODE, RR, SOA, SRV, A
 
@@ -63,7 +63,8 @@ class Records:
             return [self._soa()], []
         labels = name.removesuffix(ZONE).rstrip(".").split(".")
         if alias := self._alias(labels):
-            return self._alias_records(name, alias, qtype), []
+            shown = qtype in (QTYPE.A, QTYPE.AAAA, QTYPE.CNAME)
+            return [RR(name, QTYPE.CNAME, ttl=self._ttl, rdata=CNAME(alias))] if shown else [], []
         targets = self._targets(labels)
         if qtype == QTYPE.A:
             return self._addresses((name, target.address) for target in targets), []
@@ -74,33 +75,23 @@ class Records:
     def _targets(self, labels: list[str]) -> list[Target]:
         """The targets that the labels before the zone name. Raises NoSuchName."""
         match labels:
-            case [""] | ["svc"] | ["pod"]:
+            case [""] | ["svc"]:
                 return []
-            case [*rest, namespace, "svc" | "pod" as kind] if self._store.find("namespaces", "", namespace):
-                if not rest:
-                    return []
-                return self._pod(rest) if kind == "pod" else self._service(namespace, rest)
+            case [*rest, namespace, "svc"] if self._store.find("namespaces", "", namespace):
+                return self._service(namespace, rest) if rest else []
         raise NoSuchName
-
-    @staticmethod
-    def _pod(labels: list[str]) -> list[Target]:
-        """`1-2-3-4.namespace.pod`, of which nobody checks that there is such a pod (`pods insecure`)."""
-        try:
-            return [Target(str(IPv4Address(labels[-1].replace("-", "."))), NO_PORT, "")]
-        except AddressValueError:
-            raise NoSuchName from None
 
     def _service(self, namespace: str, labels: list[str]) -> list[Target]:
         *rest, name = labels
         service = self._store.find("services", namespace, name)
         if service is None or len(rest) > 2:
             raise NoSuchName
-        hostname = rest[0] if len(rest) == 1 else None
+        endpoint = rest[0] if len(rest) == 1 else None
         port, protocol = (label.removeprefix("_") for label in rest) if len(rest) == 2 else ("", "")
         full_name = f"{name}.{namespace}.svc.{ZONE}"
-        if hostname or service["spec"].get("clusterIP", "None") in ("None", ""):
+        if endpoint or service["spec"].get("clusterIP", "None") in ("None", ""):
             slices = slices_of(self._store, namespace, name)
-            targets = list(_endpoints(slices, full_name, hostname, port, protocol))
+            targets = list(_endpoints(slices, full_name, endpoint, port, protocol))
         else:
             ports = [p for p in service["spec"].get("ports", [{"port": NO_PORT}]) if _fits(p, port, protocol)]
             targets = [Target(service["spec"]["clusterIP"], p["port"], full_name) for p in ports]
@@ -116,19 +107,6 @@ class Records:
                 if service and service["spec"].get("type") == "ExternalName":
                     return str(service["spec"]["externalName"]).lower().rstrip(".") + "."
         return None
-
-    def _alias_records(self, name: str, alias: str, qtype: int) -> list[RR]:
-        """The alias and, where it is of this zone, the addresses that it leads to."""
-        record = RR(name, QTYPE.CNAME, ttl=self._ttl, rdata=CNAME(alias))
-        if qtype == QTYPE.CNAME or (qtype in (QTYPE.A, QTYPE.AAAA) and not alias.endswith(f".{ZONE}")):
-            return [record]
-        if qtype != QTYPE.A:
-            return []
-        try:
-            targets = self._targets(alias.removesuffix(ZONE).rstrip(".").split("."))
-        except NoSuchName:
-            return []
-        return [record, *self._addresses((alias, target.address) for target in targets)]
 
     def _srv(self, name: str, targets: list[Target]) -> tuple[list[RR], list[RR]]:
         weight = max(1, 100 // len(targets)) if targets else 0
@@ -152,14 +130,13 @@ def _fits(port: Object, name: str, protocol: str) -> bool:
     return name in ("", found[0]) and protocol in ("", found[1])
 
 
-def _endpoints(slices: list[Object], service: str, hostname: str | None, port: str, protocol: str) -> Iterable[Target]:
-    """The ready endpoints of a Service; one without a hostname is called by its address, with dashes."""
+def _endpoints(slices: list[Object], service: str, endpoint: str | None, port: str, protocol: str) -> Iterable[Target]:
+    """The ready endpoints of a Service, each called by its address, with dashes."""
     for slice_ in slices:
         ports = [p for p in slice_["ports"] or [{"port": NO_PORT}] if _fits(p, port, protocol)]
-        for endpoint in slice_["endpoints"] or []:
-            if endpoint.get("conditions", {}).get("ready") is False:
-                continue
-            for address in endpoint["addresses"]:
-                label = endpoint.get("hostname") or address.replace(".", "-")
-                if hostname in (None, label):
-                    yield from (Target(address, p["port"], f"{label}.{service}") for p in ports)
+        for found in slice_["endpoints"] or []:
+            if found.get("conditions", {}).get("ready") is not False:
+                for address in found["addresses"]:
+                    label = address.replace(".", "-")
+                    if endpoint in (None, label):
+                        yield from (Target(address, p["port"], f"{label}.{service}") for p in ports)

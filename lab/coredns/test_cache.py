@@ -50,16 +50,6 @@ def test_an_answer_stays_for_its_ttl_which_counts_down() -> None:
     assert ask(cache) == ("127.64.0.3", 30)
 
 
-def test_it_is_kept_from_the_first_question_not_from_the_last() -> None:
-    upstream, clock = Upstream(), Clock()
-    cache = Cache(upstream.lookup, 30, clock)
-    upstream.address = "127.64.0.2"
-    for _ in range(31):
-        ask(cache)
-        clock.now += 1
-    assert upstream.asked == 2
-
-
 def test_that_there_is_no_such_name_is_kept_too() -> None:
     upstream, clock = Upstream(), Clock()
     cache = Cache(upstream.lookup, 30, clock)
@@ -69,16 +59,6 @@ def test_that_there_is_no_such_name_is_kept_too() -> None:
     assert cache.lookup(NAME, QTYPE.A).rcode == RCODE.NXDOMAIN
     clock.now += 1
     assert ask(cache) == ("127.64.0.2", 30)
-
-
-def test_each_type_of_record_is_kept_by_itself() -> None:
-    upstream = Upstream()
-    cache = Cache(upstream.lookup, 30)
-    upstream.address = "127.64.0.2"
-    cache.lookup(NAME, QTYPE.A)
-    cache.lookup(NAME, QTYPE.AAAA)
-    cache.lookup(NAME, QTYPE.A)
-    assert upstream.asked == 2
 
 
 def test_with_a_ttl_of_zero_nothing_is_kept() -> None:

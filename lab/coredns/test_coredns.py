@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
-from dnslib import EDNS0, QTYPE, RCODE, DNSRecord
+from dnslib import EDNS0, RCODE, DNSRecord
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -63,16 +63,6 @@ def addresses(reply: DNSRecord) -> list[str]:
     return sorted(str(record.rdata) for record in reply.rr)
 
 
-async def test_a_service_is_found_by_its_full_name(store: Store, network: Network) -> None:
-    headless(store, "127.64.0.2", "127.64.0.3")
-    async with running(coredns.run(store, network)):
-        dns = await address_of(store)
-        query = DNSRecord.question("web.shop.svc.cluster.local")
-        reply = DNSRecord.parse(await send(dns, query.pack()))
-    assert addresses(reply) == ["127.64.0.2", "127.64.0.3"]
-    assert (reply.header.id, reply.header.rcode, reply.header.aa) == (query.header.id, RCODE.NOERROR, 1)
-
-
 @pytest.mark.parametrize("name", ["web", "web.shop", "web.shop.svc", "web.shop.svc.cluster.local", "WEB.Shop"])
 async def test_a_service_is_found_by_every_name_that_a_pod_can_use(store: Store, network: Network, name: str) -> None:
     headless(store, "127.64.0.2")
@@ -91,16 +81,6 @@ async def test_a_short_name_means_the_service_of_the_own_namespace(store: Store,
         assert addresses(await ask(shop, "web")) == ["127.64.0.2"]
         assert (await ask(office, "web")).header.rcode == RCODE.NXDOMAIN
         assert addresses(await ask(office, "web.shop")) == ["127.64.0.2"]
-
-
-async def test_a_name_without_records_of_that_type_is_no_error(store: Store, network: Network) -> None:
-    headless(store, "127.64.0.2")
-    async with running(coredns.run(store, network)):
-        dns = await address_of(store)
-        for name in ("web", "web.shop.svc.cluster.local"):
-            reply = await ask(dns, name, "AAAA")
-            assert (reply.header.rcode, reply.rr) == (RCODE.NOERROR, [])
-            assert [record.rtype for record in reply.auth] == [QTYPE.SOA]
 
 
 async def test_nothing_outside_the_cluster_exists(store: Store, network: Network) -> None:

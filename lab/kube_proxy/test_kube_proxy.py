@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from lab.apimachinery.store import Object, Store
-from lab.kube_proxy import kube_proxy, proxy_config
+from lab.kube_proxy import kube_proxy
 from lab.network import Network
 from lab.testing import running, until
 
@@ -240,15 +240,15 @@ async def test_one_envoy_serves_all_changes_and_ends_with_the_lab(
 def test_the_api_servers_own_service_is_not_proxied(store: Store, network: Network) -> None:
     address, _ = create_service(store, network, port=443)
     publish(store, ready(address), port=10443)
-    assert list(proxy_config.routes(store)) == []
+    assert list(kube_proxy.routes_of(store)) == []
 
 
 def test_headless_and_external_services_and_other_protocols_are_not_proxied(store: Store, network: Network) -> None:
     create_service(store, network)
     publish(store, ready("127.64.0.2"))
-    assert len(list(proxy_config.routes(store))) == 1
+    assert len(list(kube_proxy.routes_of(store))) == 1
     before = store.get("services", "shop", "web")["spec"]
     for change in ({"clusterIP": "None"}, {"type": "ExternalName"}, {"ports": [{"port": 53, "protocol": "UDP"}]}):
         changed: Object = {"metadata": {"namespace": "shop", "name": "web"}, "spec": before | change}
         store.update("services", changed)
-        assert list(proxy_config.routes(store)) == []
+        assert list(kube_proxy.routes_of(store)) == []

@@ -10,8 +10,8 @@ from pathlib import Path
 from lab import kubeconfig
 from lab.apimachinery.store import Object
 from lab.kubelet import environment
-from lab.kubelet.mounts import Mounts, own
 from lab.kubelet.node import Node
+from lab.kubelet.volumes import Mounts, own
 from lab.loopback import Loopback
 from lab.runtime import images
 from lab.runtime.processes import Process, host_environment
@@ -69,7 +69,7 @@ def generate(node: Node, pod: Object, container: Object, network: PodNetwork) ->
         made.mkdir(parents=True, exist_ok=True)
     env = {**host_environment(), **image.env}
     env |= {
-        "HOSTNAME": pod["spec"].get("hostname") or pod["metadata"]["name"],
+        "HOSTNAME": pod["metadata"]["name"],
         "HOME": str(home),
         "TMPDIR": str(temporary),
     }

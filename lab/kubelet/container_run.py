@@ -8,14 +8,16 @@ import asyncio
 import signal
 from collections.abc import Iterable
 from contextlib import aclosing, suppress
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING
 
 from lab.apimachinery.store import Object
-from lab.kubelet import prober
+from lab.kubelet import probes
 from lab.kubelet.container_config import ContainerConfig
-from lab.kubelet.prober import Kind
-from lab.kubelet.probes import ProbeErrored, ProbeFailed, Target, http_get
+from lab.kubelet.probes import Kind, ProbeErrored, ProbeFailed, Target, http_get
 from lab.runtime.processes import Process, StartError
+
+if TYPE_CHECKING:
+    from lab.kubelet.containers import Container
 
 MINIMUM_GRACE = 2.0  # seconds between SIGTERM and SIGKILL, also where preStop has used up the grace period
 PROBES = {Kind.STARTUP: "startupProbe", Kind.READINESS: "readinessProbe", Kind.LIVENESS: "livenessProbe"}
@@ -25,23 +27,11 @@ class HookFailed(Exception):
     """A preStop hook failed."""
 
 
-class Observer(Protocol):
-    """Who is told how the run goes."""
-
-    def record(self, kind: Literal["Normal", "Warning"], reason: str, message: str) -> None: ...
-
-    def on_started(self) -> None:
-        """Its startup probe has passed."""
-
-    def on_ready(self, *, ready: bool) -> None:
-        """It may get traffic, or may no more."""
-
-
 class ContainerRun:
-    """A program that has just been started."""
+    """A program that has just been started. Its Container, the observer, is told of events and results of probes."""
 
     def __init__(
-        self, process: Process, config: ContainerConfig, spec: Object, grace: float, observer: Observer
+        self, process: Process, config: ContainerConfig, spec: Object, grace: float, observer: "Container"
     ) -> None:
         self._process, self._config, self._spec, self._observer = process, config, spec, observer
         self._grace = grace  # the pod's, in seconds
@@ -91,11 +81,11 @@ class ContainerRun:
         self._observer.on_started()
         if "readinessProbe" not in self._spec:
             self._observer.on_ready(ready=True)
-        async with asyncio.TaskGroup() as probes:
+        async with asyncio.TaskGroup() as group:
             if "readinessProbe" in self._spec:
-                probes.create_task(self._watch_readiness(started))
+                group.create_task(self._watch_readiness(started))
             if "livenessProbe" in self._spec:
-                probes.create_task(self._watch_liveness(started))
+                group.create_task(self._watch_liveness(started))
 
     async def _has_started(self, started: float) -> bool:
         async with aclosing(self._results(Kind.STARTUP, started)) as results:
@@ -115,12 +105,12 @@ class ContainerRun:
             async for _ in results:
                 await self._restart_unhealthy(Kind.LIVENESS)
 
-    def _results(self, kind: Kind, started: float) -> prober.Results:
+    def _results(self, kind: Kind, started: float) -> probes.Results:
         def unhealthy(message: str) -> None:
             if kind is Kind.READINESS or not self._terminating:  # the others don't matter to who is on its way out
                 self._observer.record("Warning", "Unhealthy", message)
 
-        return prober.results(kind, self._spec[PROBES[kind]], self._target, started, unhealthy)
+        return probes.results(kind, self._spec[PROBES[kind]], self._target, started, unhealthy)
 
     async def _restart_unhealthy(self, kind: Kind) -> None:
         grace = self._spec[PROBES[kind]].get("terminationGracePeriodSeconds", self._grace)

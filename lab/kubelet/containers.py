@@ -145,10 +145,12 @@ class Container:
             self.launched.set()
 
     def on_started(self) -> None:
+        """Its startup probe has passed."""
         self.started.set()
         self._changed()
 
     def on_ready(self, *, ready: bool) -> None:
+        """It may get traffic, or may no more."""
         self._ready = ready
         self._changed()
 
@@ -197,9 +199,12 @@ class Container:
                 return container_config.generate(self._node, self.pod, self.spec, network)
             except images.ImageError as error:
                 await self._back_off_pulling(backoff, str(error))
-            except (ConfigError, MountError) as error:
+            except ConfigError as error:
                 self.record("Warning", "Failed", f"Error: {error}")
                 self._wait_for("CreateContainerConfigError", str(error))
+                await self._node.change("configmaps", "secrets")
+            except MountError as error:
+                self.record("Warning", "FailedMount", str(error))
                 await self._node.change("configmaps", "secrets")
 
     async def _back_off_pulling(self, backoff: RestartBackoff, error: str) -> None:

@@ -5,10 +5,9 @@ Stands for getPhase of k8s.io/kubernetes/pkg/kubelet/kubelet_pods.go and for pkg
 
 from dataclasses import dataclass, replace
 
-from lab.apimachinery.store import Object, now
+from lab.apimachinery import conditions
+from lab.apimachinery.store import Object
 from lab.objects.strategies import qos_class
-
-OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
 
 
 def is_sidecar(container: Object) -> bool:
@@ -43,7 +42,7 @@ def status(pod: Object, observed: Observed) -> Object:
     }
     found |= {"podIP": seen.ip, "podIPs": [{"ip": seen.ip}]} if seen.ip else {}
     found |= {"initContainerStatuses": seen.init} if seen.init else {}
-    return found | _generation(pod)
+    return found
 
 
 def _init_statuses(pod: Object, statuses: list[Object]) -> list[Object]:
@@ -116,25 +115,12 @@ def _conditions(pod: Object, seen: Observed) -> list[Object]:
         "Ready": ready,
         "ContainersReady": ready,
     }
-    old = {condition["type"]: condition for condition in pod.get("status", {}).get("conditions", [])}
-    mine = [_condition(pod, old.get(kind), kind, *value) for kind, value in found.items()]
-    return mine + [condition for kind, condition in old.items() if kind not in OWN_CONDITIONS]
+    status: Object = {"conditions": list(pod.get("status", {}).get("conditions", []))}
+    for kind, (value, reason, message) in found.items():
+        conditions.put(status, kind, value, reason, message, lastProbeTime=None)
+    return list(status["conditions"])
 
 
 def _all(reason: str, adjective: str, names: list[str]) -> tuple[str, str, str]:
     """True where there are none of these, or else False with their names."""
     return ("False", reason, f"containers with {adjective} status: [{' '.join(names)}]") if names else ("True", "", "")
-
-
-def _condition(pod: Object, old: Object | None, kind: str, value: str, reason: str, message: str) -> Object:
-    since = old["lastTransitionTime"] if old and old["status"] == value else now()
-    found: Object = {"type": kind, "status": value, "lastProbeTime": None, "lastTransitionTime": since}
-    found |= {"reason": reason} if reason else {}
-    found |= {"message": message} if message else {}
-    return found | _generation(pod)
-
-
-def _generation(pod: Object) -> Object:
-    """Which generation of the spec this is about (KEP-5067)."""
-    generation = pod["metadata"].get("generation")
-    return {"observedGeneration": generation} if generation else {}

@@ -83,7 +83,6 @@ class PodWorker:
         self._node.directory(self._pod).mkdir(parents=True, mode=0o700)
         self._changed()
         dns = await dns_address(self._node.store, self._pod["metadata"]["namespace"])
-        await self._volumes()
         self._network = PodNetwork(await self._address(), dns)
         self._ip = self._network.ip
         self._changed()
@@ -114,17 +113,6 @@ class PodWorker:
             except LabError as error:
                 self._node.record(self._pod, "Warning", "FailedCreatePodSandBox", str(error))
             await self._node.change("pods", "services")
-
-    async def _volumes(self) -> None:
-        """Wait until all that its volumes are made of is there."""
-        while True:
-            try:
-                for volume in self._pod["spec"].get("volumes", []):
-                    volumes.files(self._node.store, self._pod, volume)
-                return
-            except volumes.MountError as error:
-                self._node.record(self._pod, "Warning", "FailedMount", str(error))
-            await self._node.change("configmaps", "secrets")
 
     async def _refresh(self) -> None:
         """Bring its volumes up to date whenever a ConfigMap or Secret changes that they are made of."""

@@ -1,12 +1,14 @@
-"""One try of a probe, and the words in which it fails.
+"""A container's probes: one try of each kind, the words in which it fails, and how many in a row it takes.
 
-Stands for k8s.io/kubernetes/pkg/probe (grpc, http, tcp, exec); the messages are the kubelet's, seen on Kubernetes 1.34.
+Stands for k8s.io/kubernetes/pkg/probe (grpc, http, tcp, exec) and the workers of pkg/kubelet/prober; the messages are
+the kubelet's, seen on Kubernetes 1.34.
 """
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
+from enum import Enum
 
 import aiohttp
 import grpc.aio
@@ -89,15 +91,13 @@ async def _grpc(address: str, service: str, seconds: int) -> None:
 
 
 def _grpc_message(error: grpc.aio.AioRpcError, seconds: int) -> str:
-    match error.code():
-        case grpc.StatusCode.UNIMPLEMENTED:
-            protocol = "the grpc health protocol (grpc.health.v1.Health)"
-            return f"error: this server does not implement {protocol}: {error.details()}"
-        case grpc.StatusCode.DEADLINE_EXCEEDED:
-            return f"timeout: health rpc did not complete within {seconds}s"
-        case code:
-            name = code.name.title().replace("_", "")
-            return f"error: health rpc probe failed: rpc error: code = {name} desc = {error.details()}"
+    if error.code() == grpc.StatusCode.UNIMPLEMENTED:
+        protocol = "the grpc health protocol (grpc.health.v1.Health)"
+        return f"error: this server does not implement {protocol}: {error.details()}"
+    if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return f"timeout: health rpc did not complete within {seconds}s"
+    name = error.code().name.title().replace("_", "")
+    return f"error: health rpc probe failed: rpc error: code = {name} desc = {error.details()}"
 
 
 async def http_get(action: Object, target: Target, seconds: int | None) -> None:
@@ -156,3 +156,51 @@ async def _exec(command: list[str], target: Target, seconds: int) -> None:
         raise ProbeErrored(f"failed to exec in container: unable to start container process: {error}") from error
     if code:
         raise ProbeFailed(output)
+
+
+Results = AsyncGenerator[bool, None]
+
+
+class Kind(Enum):
+    """What is asked of a container."""
+
+    STARTUP = "Startup"
+    READINESS = "Readiness"
+    LIVENESS = "Liveness"
+
+
+# What a container is before its probe has said anything.
+BEFORE = {Kind.STARTUP: None, Kind.READINESS: False, Kind.LIVENESS: True}
+
+
+async def results(
+    kind: Kind, probe: Object, target: Target, started: float, unhealthy: Callable[[str], None]
+) -> Results:
+    """Probe from now on, and give each change of what is to be believed; `unhealthy` is told of every bad try.
+
+    `started` is when, by the loop's clock, the container started. A startup probe ends with its first result, a
+    liveness probe with its first failure: the container is restarted then.
+    """
+    loop = asyncio.get_running_loop()
+    tick = max(loop.time(), started + probe.get("initialDelaySeconds", 0))
+    believed, last, in_a_row = BEFORE[kind], None, 0
+    while True:
+        await asyncio.sleep(tick - loop.time())
+        tick = max(tick + probe["periodSeconds"], loop.time())
+        try:
+            await check(probe, target)
+            result = True
+        except ProbeFailed as failure:
+            unhealthy(f"{kind.value} probe failed: {failure}")
+            result = False
+        except ProbeErrored as error:
+            unhealthy(f"{kind.value} probe errored and resulted in unknown state: {error}")
+            continue
+        in_a_row = in_a_row + 1 if result == last else 1
+        last = result
+        if result == believed or in_a_row < probe["successThreshold" if result else "failureThreshold"]:
+            continue
+        believed = result
+        yield result
+        if kind is Kind.STARTUP or (kind is Kind.LIVENESS and not result):
+            return

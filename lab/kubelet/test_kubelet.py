@@ -115,10 +115,10 @@ async def test_a_pod_that_wants_no_token_gets_no_kubeconfig(lab: PodLab) -> None
 
 async def test_a_container_works_where_it_is_told_to_in_its_volumes_too(lab: PodLab) -> None:
     lab.config_map("words", greeting="hello")
-    volume = {"name": "words", "configMap": {"name": "words", "items": [{"key": "greeting", "path": "en/hi"}]}}
     mounts = [{"name": "words", "mountPath": "etc/words/"}]  # at the root all the same
-    spec = container("app", ["cat", "hi"], volumeMounts=mounts, workingDir="/etc/words/en/")
-    lab.create(containers=[spec], volumes=[volume], restartPolicy="Never")
+    spec = container("app", ["cat", "greeting"], volumeMounts=mounts, workingDir="/etc/words/")
+    volumes = [{"name": "words", "configMap": {"name": "words"}}]
+    lab.create(containers=[spec], volumes=volumes, restartPolicy="Never")
     await lab.phase("Succeeded")
     assert lab.log() == "hello\n"
 

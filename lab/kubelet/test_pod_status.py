@@ -97,9 +97,3 @@ def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
         "ContainersReady": False,
         "PodScheduled": True,  # the scheduler's
     }
-
-
-def test_a_status_says_which_generation_it_is_about() -> None:
-    found = pod_status.status(pod(), seen(RUNNING))
-    assert found["observedGeneration"] == 3
-    assert {condition["observedGeneration"] for condition in found["conditions"]} == {3}

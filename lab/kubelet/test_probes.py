@@ -11,9 +11,8 @@ import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from lab.apimachinery.store import Object
-from lab.kubelet import prober
-from lab.kubelet.prober import Kind
-from lab.kubelet.probes import ProbeErrored, ProbeFailed, Target, check
+from lab.kubelet import probes
+from lab.kubelet.probes import Kind, ProbeErrored, ProbeFailed, Target, check
 from lab.runtime.processes import Process
 
 IP = "127.0.0.1"
@@ -160,12 +159,12 @@ async def believed(kind: Kind, outcomes: str, monkeypatch: pytest.MonkeyPatch, *
     script = Script(outcomes)
     found: list[bool] = []
     complaints: list[str] = []
-    monkeypatch.setattr(prober, "check", script.check)
+    monkeypatch.setattr(probes, "check", script.check)
     default = {"periodSeconds": 0, "successThreshold": 1, "failureThreshold": 3}
     now = asyncio.get_running_loop().time()
 
     async def collect() -> None:
-        async with aclosing(prober.results(kind, default | probe, TARGET, now, complaints.append)) as results:
+        async with aclosing(probes.results(kind, default | probe, TARGET, now, complaints.append)) as results:
             async for result in results:
                 found.append(result)
 
@@ -214,9 +213,9 @@ async def test_the_first_probe_waits_for_its_initial_delay(monkeypatch: pytest.M
     async def note(probe: Object, target: Target) -> None:
         times.append(asyncio.get_running_loop().time())
 
-    monkeypatch.setattr(prober, "check", note)
+    monkeypatch.setattr(probes, "check", note)
     probe = {"initialDelaySeconds": 1, "periodSeconds": 1, "successThreshold": 1, "failureThreshold": 1}
     now = asyncio.get_running_loop().time()
-    async with aclosing(prober.results(Kind.STARTUP, probe, TARGET, now - 0.8, print)) as results:
+    async with aclosing(probes.results(Kind.STARTUP, probe, TARGET, now - 0.8, print)) as results:
         assert [result async for result in results] == [True]
     assert 0.15 < times[0] - now < 0.9

@@ -122,7 +122,9 @@ async def test_a_pod_deleted_by_force_is_stopped_too(lab: PodLab) -> None:
 async def test_a_pod_that_waits_is_deleted_at_once(lab: PodLab) -> None:
     lab.create("no-image", containers=[container("app", image="nosuch:1")])
     lab.create("crashing", command=["false"])
-    lab.create("no-volume", volumes=[{"name": "x", "configMap": {"name": "nosuch"}}])
+    mounts = [{"name": "x", "mountPath": "/x"}]
+    volumes = [{"name": "x", "configMap": {"name": "nosuch"}}]
+    lab.create("no-volume", containers=[container("app", volumeMounts=mounts)], volumes=volumes)
     await until(lambda: messages(lab.store, "BackOff") and messages(lab.store, "FailedMount"), "they wait")
     for name in ("no-image", "crashing", "no-volume"):
         lab.delete(name)

@@ -1,11 +1,12 @@
-"""What is in a pod's volumes: ConfigMaps and Secrets as files.
+"""Volumes: ConfigMaps and Secrets as files, and where one container finds them and its emptyDirs.
 
-Stands for the kubelet's volume plugins (k8s.io/kubernetes/pkg/volume/configmap, secret) and their AtomicWriter.
+Stands for the kubelet's volume plugins (k8s.io/kubernetes/pkg/volume/configmap, secret) and their AtomicWriter. In the
+place of mounts there are directories of the pod's: a ConfigMap or Secret is written for each container that mounts it,
+because its text is adapted to that container's own paths and addresses; an emptyDir is one directory for all.
 """
 
 import base64
 import os
-import posixpath
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -28,14 +29,21 @@ class File:
 
 
 def files(store: Store, pod: Object, volume: Object) -> dict[str, File] | None:
-    """The files of a volume by their paths in it, or None for one whose files are the containers' own (emptyDir).
+    """The files of a volume by their names, or None for one whose files are the containers' own (emptyDir).
 
     Raises MountError.
     """
     if "emptyDir" in volume:
         return None
     try:
-        return _checked(_files(store, pod, volume))
+        if spec := volume.get("configMap"):
+            config_map = _find(store, pod, "configmaps", "configmap", spec["name"], spec)
+            texts = {key: text.encode() for key, text in (config_map.get("data") or {}).items()}
+            return _checked(texts | _decoded(config_map.get("binaryData")), spec["defaultMode"])
+        if spec := volume.get("secret"):
+            secret = _find(store, pod, "secrets", "secret", spec["secretName"], spec)
+            return _checked(_decoded(secret.get("data")), spec["defaultMode"])
+        raise MountError(f"the lab has no volumes of type {', '.join(volume.keys() - {'name'})}")
     except MountError as error:
         raise MountError(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}') from None
 
@@ -47,23 +55,12 @@ def sources(pod: Object) -> set[tuple[str, str]]:
     return found | {("secrets", volume["secret"]["secretName"]) for volume in declared if "secret" in volume}
 
 
-def _files(store: Store, pod: Object, volume: Object) -> dict[str, File]:
-    if spec := volume.get("configMap"):
-        config_map = _find(store, pod, "configmaps", "configmap", spec["name"], spec)
-        texts = {key: text.encode() for key, text in (config_map.get("data") or {}).items()}
-        return _items(texts | _decoded(config_map.get("binaryData")), spec, "configmap", "config")
-    if spec := volume.get("secret"):
-        secret = _find(store, pod, "secrets", "secret", spec["secretName"], spec)
-        return _items(_decoded(secret.get("data")), spec, "", "secret")
-    raise MountError(f"the lab has no volumes of type {', '.join(volume.keys() - {'name'})}")
-
-
-def _checked(found: dict[str, File]) -> dict[str, File]:
-    """The files by paths that stay in their volume, as AtomicWriter makes sure of, though validation has done so."""
-    for path in found:
-        if not path or path.startswith(("/", "..")) or ".." in path.split("/"):
-            raise MountError(f"invalid path: must lead to a file of the volume: {path!r}")
-    return {posixpath.normpath(path): file for path, file in found.items()}
+def _checked(data: dict[str, bytes], mode: int) -> dict[str, File]:
+    """A file a key. That keys are names of files, validation has made sure of already."""
+    for key in data:
+        if not key or key.startswith("..") or "/" in key:
+            raise MountError(f"invalid key: must be the name of a file: {key!r}")
+    return {key: File(content, mode) for key, content in data.items()}
 
 
 def _find(store: Store, pod: Object, resource: str, kind: str, name: str, spec: Object) -> Object:
@@ -77,42 +74,25 @@ def _decoded(data: Mapping[str, str] | None) -> dict[str, bytes]:
     return {key: base64.b64decode(value) for key, value in (data or {}).items()}
 
 
-def _items(data: dict[str, bytes], spec: Object, subject: str, key_kind: str) -> dict[str, File]:
-    """All keys, or those that `items` names, at its paths."""
-    mode = spec["defaultMode"]
-    if not spec.get("items"):
-        return {key: File(content, mode) for key, content in data.items()}
-    found = {}
-    for item in spec["items"]:
-        if item["key"] in data:
-            found[item["path"]] = File(data[item["key"]], item.get("mode", mode))
-        elif not spec.get("optional"):
-            raise MountError(f"{subject} references non-existent {key_kind} key: {item['key']}".lstrip())
-    return found
-
-
-def write(directory: Path, wanted: Mapping[str, File], adapt: Callable[[str], str]) -> None:
+def _write(directory: Path, wanted: Mapping[str, File], adapt: Callable[[str], str]) -> None:
     """Bring a directory's files up to date, all at once; text is adapted first. Nothing changes: nothing is touched."""
-    wanted = {path: File(_adapted(file.content, adapt), file.mode) for path, file in wanted.items()}
+    wanted = {name: File(_adapted(file.content, adapt), file.mode) for name, file in wanted.items()}
     data = directory / DATA
     if data.exists() and wanted == _read(data):
         return
     new = directory / f"..{time.time_ns()}"
-    for path, file in wanted.items():
-        target = new / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(file.content)
-        target.chmod(file.mode)
-    new.mkdir(parents=True, exist_ok=True)
+    new.mkdir(parents=True)
+    for name, file in wanted.items():
+        (new / name).write_bytes(file.content)
+        (new / name).chmod(file.mode)
     old = directory / data.readlink().name if data.is_symlink() else None  # in here, wherever a program has moved it
     (directory / "..data_tmp").symlink_to(new.name)
     os.replace(directory / "..data_tmp", data)
-    tops = {path.split("/")[0] for path in wanted}
-    for top in tops:
-        if not (directory / top).is_symlink():
-            (directory / top).symlink_to(f"{DATA}/{top}")
+    for name in wanted:
+        if not (directory / name).is_symlink():
+            (directory / name).symlink_to(f"{DATA}/{name}")
     for entry in directory.iterdir():
-        if entry.name not in tops and not entry.name.startswith(".."):
+        if entry.name not in wanted and not entry.name.startswith(".."):
             entry.unlink()
     if old:
         shutil.rmtree(old, ignore_errors=True)
@@ -126,5 +106,31 @@ def _adapted(content: bytes, adapt: Callable[[str], str]) -> bytes:
 
 
 def _read(directory: Path) -> dict[str, File]:
-    found = (path for path in directory.rglob("*") if path.is_file())
-    return {str(p.relative_to(directory)): File(p.read_bytes(), p.stat().st_mode & 0o777) for p in found}
+    return {path.name: File(path.read_bytes(), path.stat().st_mode & 0o777) for path in directory.iterdir()}
+
+
+def own(directory: Path, container: Object) -> Path:
+    """What of the pod's directory is one container's alone. No name in it is both somebody's choice and the lab's."""
+    return directory / "containers" / str(container["name"])
+
+
+class Mounts:
+    """One container's volumeMounts under the pod's directory."""
+
+    def __init__(self, pod: Object, container: Object, directory: Path) -> None:
+        declared = {volume["name"]: volume for volume in pod["spec"].get("volumes", [])}
+        shared, private = directory / "volumes", own(directory, container) / "volumes"
+        self._volumes: list[tuple[Object, Path]] = []  # each with its directory
+        self.paths: dict[str, Path] = {}  # by mountPath as programs say it: a relative one begins at the root
+        for mount in container.get("volumeMounts", []):
+            volume = declared[mount["name"]]
+            path = (shared if "emptyDir" in volume else private) / str(volume["name"])
+            self._volumes.append((volume, path))
+            self.paths["/" + str(mount["mountPath"]).strip("/")] = path
+
+    def write(self, store: Store, pod: Object, adapt: Callable[[str], str]) -> None:
+        """Bring the files up to date with the objects they come from. Raises MountError."""
+        for volume, directory in self._volumes:
+            directory.mkdir(parents=True, exist_ok=True)
+            if (found := files(store, pod, volume)) is not None:
+                _write(directory, found, adapt)

@@ -26,8 +26,8 @@ def _fields(names: str) -> frozenset[str]:
 
 
 POD = _fields(
-    "automountServiceAccountToken containers hostname initContainers nodeName nodeSelector restartPolicy schedulerName "
-    "schedulingGates serviceAccount serviceAccountName subdomain terminationGracePeriodSeconds volumes"
+    "automountServiceAccountToken containers initContainers nodeName nodeSelector restartPolicy schedulerName "
+    "schedulingGates serviceAccount serviceAccountName terminationGracePeriodSeconds volumes"
 )
 CONTAINER = _fields(
     "args command env envFrom image imagePullPolicy lifecycle livenessProbe name ports readinessProbe restartPolicy "
@@ -35,8 +35,9 @@ CONTAINER = _fields(
 )
 CONTAINER_PORT = _fields("containerPort name protocol")
 LIFECYCLE = _fields("preStop")
-MOUNT = _fields("mountPath name subPath")
+MOUNT = _fields("mountPath name")
 VOLUME = _fields("configMap emptyDir name secret")
+OF_CONFIG_MAP, OF_SECRET = _fields("defaultMode name optional"), _fields("defaultMode optional secretName")
 DEPLOYMENT = _fields("minReadySeconds progressDeadlineSeconds replicas revisionHistoryLimit selector strategy template")
 JOB = _fields("backoffLimit completions manualSelector parallelism selector template")
 SERVICE = _fields("clusterIP clusterIPs externalName ports publishNotReadyAddresses selector type")
@@ -142,7 +143,8 @@ def _pod(spec: Object, path: str) -> Found:
             yield from _others(container.get("lifecycle") or {}, LIFECYCLE, f"{path}.{kind}[{i}].lifecycle")
     yield from ((of_volume, "volumes") for of_volume, _ in _each(spec, "volumes", VOLUME, path))
     for i, volume in enumerate(spec.get("volumes") or []):
-        yield from _others(volume.get("emptyDir") or {}, frozenset(), f"{path}.volumes[{i}].emptyDir")
+        for kind, known in (("emptyDir", frozenset[str]()), ("configMap", OF_CONFIG_MAP), ("secret", OF_SECRET)):
+            yield from _others(volume.get(kind) or {}, known, f"{path}.volumes[{i}].{kind}")
 
 
 def _each(obj: Object, field: str, known: frozenset[str], path: str) -> Found:

@@ -119,10 +119,10 @@ def descendants() -> list[int]:
 def heeds(pid: int, number: int) -> bool:
     """Whether a container's first process would notice this signal: the kernel drops those it has no handler for.
 
-    One that it waits for, by sigwait(3) or a signalfd(2), it notices; one that it blocks for the moment of a fork it
-    doesn't, so while it is about something a blocked signal is looked at again.
+    One that it waits for by a signalfd(2) it notices; one that it blocks for the moment of a fork it doesn't, so while
+    it is about something a blocked signal is looked at again.
     """
-    if number == signal.SIGKILL or in_sigwait(pid):
+    if number == signal.SIGKILL:
         return True
     end = time.monotonic() + BUSY
     while True:
@@ -135,18 +135,6 @@ def heeds(pid: int, number: int) -> bool:
         if fields["State"].strip().startswith("S") or time.monotonic() > end:
             return True
         time.sleep(0.001)
-
-
-def in_sigwait(pid: int) -> bool:
-    """Whether a thread is in sigwait(3), during which its status doesn't show the signals as blocked."""
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        try:
-            with open(f"/proc/{pid}/task/{thread}/wchan") as function:
-                if "sigtimedwait" in function.read():
-                    return True
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it has just ended
-    return False
 
 
 class Log:
@@ -170,25 +158,6 @@ class Log:
             os.write(self._fd, b"\n")
         os.close(self._fd)
 
-    def text(self) -> str:
-        return ""
-
-
-class Head:
-    """The first of the output, in memory."""
-
-    def __init__(self) -> None:
-        self._kept = b""
-
-    def write(self, data: bytes) -> None:
-        self._kept += data[: OUTPUT_LIMIT - len(self._kept)]
-
-    def close(self) -> None:
-        pass
-
-    def text(self) -> str:
-        return self._kept.decode(errors="replace")
-
 
 def read_request() -> bytes:
     """The first line of stdin, after which the lab waits for an answer; empty where the lab is gone."""
@@ -206,7 +175,8 @@ class Shim:
 
     def __init__(self, argv: list[str], env: dict[str, str], cwd: str, log: str | None) -> None:
         self.output, writer = os.pipe()
-        self.sink: Log | Head = Log(log) if log else Head()
+        self.log = Log(log) if log else None
+        self.head = b""  # of the output, where there is no log
         self.woken, waker = os.pipe()  # by SIGCHLD
         os.set_blocking(waker, False)
         signal.set_wakeup_fd(waker)
@@ -230,7 +200,7 @@ class Shim:
                         pass
                 elif fd == self.output:
                     if data := os.read(self.output, CHUNK):
-                        self.sink.write(data)
+                        self.keep(data)
                     else:
                         poll.unregister(self.output)  # the program has closed its stdout and stderr and runs on
                 elif numbers := os.read(0, CHUNK):
@@ -238,6 +208,12 @@ class Shim:
                         self.signal(int(number))
                 else:
                     return
+
+    def keep(self, data: bytes) -> None:
+        if self.log:
+            self.log.write(data)
+        else:
+            self.head += data[: OUTPUT_LIMIT - len(self.head)]
 
     def signal(self, number: int) -> None:
         """Send the program a signal, as a container runtime does."""
@@ -266,8 +242,9 @@ class Shim:
             if not self.reap(0):
                 break
         while data := os.read(self.output, CHUNK):
-            self.sink.write(data)
-        self.sink.close()
+            self.keep(data)
+        if self.log:
+            self.log.close()
 
 
 def tell(**report: object) -> None:
@@ -294,7 +271,7 @@ def main() -> None:
         shim.run()
     finally:
         shim.end()
-    tell(exit=shim.exit, output=shim.sink.text())
+    tell(exit=shim.exit, output=shim.head.decode(errors="replace"))
 
 
 if __name__ == "__main__":

@@ -158,21 +158,6 @@ time.sleep(600)
     assert process.exit_code is None
 
 
-async def test_sigterm_that_a_program_waits_for_reaches_it(run: Run, tmp_path: Path) -> None:
-    script = """
-import signal
-signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-print("blocked", flush=True)
-signal.sigwait([signal.SIGTERM])
-raise SystemExit(7)
-"""
-    log = tmp_path / "0.log"
-    process = await run(sys.executable, "-c", script, log=log)
-    await until(lambda: "blocked" in log.read_text())
-    process.signal(signal.SIGTERM)
-    assert await process.wait() == 7
-
-
 async def test_the_environment_is_the_given_one_and_nothing_else(tmp_path: Path) -> None:
     process = await Process.start(["/usr/bin/env"], {"ONE": "1"}, tmp_path)
     await process.wait()
