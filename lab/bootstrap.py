@@ -26,12 +26,8 @@ async def run(store: Store, network: Network) -> None:
     """Put the Service `kubernetes` back when somebody has deleted it, as `kubectl delete all --all` does."""
     with store.watch(["services", "endpointslices"]) as changes:
         async for change in changes:
-            if change.type == "DELETED" and _is_it(change.object):
+            if change.type == "DELETED" and change.key[1:] == WHERE:
                 _publish(store, network)
-
-
-def _is_it(obj: Object) -> bool:
-    return (obj["metadata"].get("namespace"), obj["metadata"]["name"]) == WHERE
 
 
 def _publish(store: Store, network: Network) -> None:

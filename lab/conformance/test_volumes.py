@@ -2,11 +2,9 @@
 
 import json
 
-import pytest
-
 from lab.conformance.api import Api, Object
-from lab.conformance.manifests import SLEEP, configmap, container, pod, python
-from lab.conformance.states import finished, phase, ready, restarts
+from lab.conformance.manifests import configmap, container, pod, python
+from lab.conformance.states import finished, phase, restarts
 
 # Prints each file below the directory of argument 1 and its text, but for what belongs to the volume's own making.
 LIST = """
@@ -71,15 +69,3 @@ async def test_a_pod_waits_for_the_volume_it_names_and_events_tell(api: Api) -> 
 
 async def test_a_volume_that_may_be_absent_is_empty(api: Api) -> None:
     assert json.loads(await files(api, {"configMap": {"name": "none", "optional": True}})) == {}
-
-
-@pytest.mark.timeout(150)  # a kubelet looks every minute or so
-async def test_a_configmap_that_changes_changes_the_files_of_a_running_pod(api: Api) -> None:
-    waits = "import pathlib, sys, time\nwhile pathlib.Path(sys.argv[1]).read_text() != 'new': time.sleep(0.1)"
-    await api.create("configmaps", configmap("c", data={"a": "old"}))
-    main = container(python(waits, "/data/a"), volumeMounts=[{"name": "v", "mountPath": "/data"}])
-    volumes = [{"name": "v", "configMap": {"name": "c"}}]
-    await api.create("pods", pod("web", main, container(SLEEP, "other"), volumes=volumes))
-    await api.until_one("pods", "web", ready, "is ready")
-    await api.patch("configmaps", "c", {"data": {"a": "new"}})
-    await api.until_one("pods", "web", lambda p: restarts(p) >= 1, "has seen the change", 120)

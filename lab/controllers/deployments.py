@@ -9,8 +9,7 @@ from lab.apimachinery.ownership import claim, controller_of
 from lab.apimachinery.podstate import is_terminal
 from lab.apimachinery.store import Event, Object, Store
 from lab.apimachinery.workqueue import Key, control
-from lab.controllers import deployment_status, revisions
-from lab.controllers.rollout import new_size, old_sizes
+from lab.controllers import revisions, rollout
 
 COMPONENT = "deployment-controller"
 
@@ -64,16 +63,16 @@ class Rollout:
             self._recreate()
         else:
             self._roll()
-        if deployment_status.is_complete(self.deployment, self.status):
+        if rollout.is_complete(self.deployment, self.status):
             revisions.clean_up(self.store, self.deployment, self.old)
         return self._write_status(judge=True)
 
     def _roll(self) -> None:
         new = self.new or self._create_new()
-        if self._scale(new, new_size(self.deployment, [*self.old, new], new["spec"]["replicas"])):
+        if self._scale(new, rollout.new_size(self.deployment, [*self.old, new], new["spec"]["replicas"])):
             return
         active = [rs for rs in self.old if rs["spec"]["replicas"]]
-        sizes = old_sizes(self.deployment, active, new)
+        sizes = rollout.old_sizes(self.deployment, active, new)
         for rs in active:
             if (size := sizes.get(rs["metadata"]["name"])) is not None:
                 self._scale(rs, size)
@@ -99,7 +98,7 @@ class Rollout:
         if size:
             self._record(f"Scaled up replica set {name} from 0 to {size}")
         message = f'Created new replica set "{name}"'
-        deployment_status.set_condition(self.status, "Progressing", "True", "NewReplicaSetCreated", message)
+        rollout.set_condition(self.status, "Progressing", "True", "NewReplicaSetCreated", message)
         return self.new
 
     def _set_revision(self, new: Object) -> None:
@@ -124,9 +123,9 @@ class Rollout:
         events.record(self.store, self.deployment, "Normal", "ScalingReplicaSet", message, COMPONENT)
 
     def _write_status(self, *, judge: bool) -> float | None:
-        status = deployment_status.count(self.deployment, self.status, self.new, self.old)
+        status = rollout.count(self.deployment, self.status, self.new, self.old)
         if judge:
-            deployment_status.judge_progress(self.deployment, self.status, status, self.new)
+            rollout.judge_progress(self.deployment, self.status, status, self.new)
         self.deployment["status"] = status
         self.store.update("deployments", self.deployment, subresource="status")
-        return deployment_status.deadline_in(self.deployment, status)
+        return rollout.deadline_in(self.deployment, status)

@@ -19,9 +19,7 @@ async def run(store: Store, ca: str) -> None:
 
     def keys(event: Event) -> list[Key]:
         meta = event.object["metadata"]
-        if event.resource == "namespaces":
-            return [("", meta["name"])]
-        return [("", meta["namespace"])]
+        return [("", meta["name"] if event.resource == "namespaces" else meta["namespace"])]
 
     await control(store, ["namespaces", *CONTENTS], keys, lambda key: reconcile(store, key, ca))
 

@@ -1,7 +1,5 @@
 """Deployments: what a rollout says, and whose ReplicaSet is whose; the test plays the kubelet."""
 
-import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 from lab.apimachinery.store import Object, Store
@@ -10,14 +8,8 @@ from lab.objects.defaults import set_defaults
 from lab.testing import messages, pods, running, set_ready, settled, until
 
 
-@contextlib.asynccontextmanager
-async def controllers(store: Store) -> AsyncIterator[None]:
-    async with running(deployments.run(store), replicasets.run(store)):
-        yield
-
-
-def create(store: Store, replicas: int, image: str = "web:1", **spec: Any) -> Object:
-    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": image}]}}
+def create(store: Store, replicas: int, **spec: Any) -> Object:
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": "web:1"}]}}
     deployment = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -48,13 +40,6 @@ def status(store: Store) -> Object:
     return found
 
 
-def condition(store: Store, kind: str) -> tuple[str, str, str]:
-    for found in status(store).get("conditions", []):
-        if found["type"] == kind:
-            return found["status"], found["reason"], found["message"]
-    return "", "", ""
-
-
 def sizes(store: Store) -> dict[str, int]:
     """The sizes of the ReplicaSets by the image of their template."""
     sets = store.list("replicasets", "shop")
@@ -83,15 +68,15 @@ async def make_ready(store: Store) -> None:
 
 async def test_a_rolling_update_says_each_step(store: Store) -> None:
     create(store, 2, strategy=rolling(1, 0))
-    async with controllers(store):
+    async with running(deployments.run(store), replicasets.run(store)):
         await until(lambda: len(pods(store)) == 2, "2 pods")
         await make_ready(store)
         set_image(store, "web:2")
         await until(lambda: len(sizes(store)) == 2, "the new ReplicaSet")
         await settled(store)
-        assert status(store)["updatedReplicas"] == 1
-        assert status(store)["unavailableReplicas"] == 1
-        assert condition(store, "Progressing")[:2] == ("True", "ReplicaSetUpdated")
+        assert (status(store)["updatedReplicas"], status(store)["unavailableReplicas"]) == (1, 1)
+        (progressing,) = [c for c in status(store)["conditions"] if c["type"] == "Progressing"]
+        assert (progressing["status"], progressing["reason"]) == ("True", "ReplicaSetUpdated")
         await make_ready(store)
     old, new = name_of(store, "web:1"), name_of(store, "web:2")
     assert messages(store, "ScalingReplicaSet") == [
@@ -105,7 +90,7 @@ async def test_a_rolling_update_says_each_step(store: Store) -> None:
 
 async def test_a_template_with_empty_fields_added_is_the_same_revision(store: Store) -> None:
     create(store, 1)
-    async with controllers(store):
+    async with running(deployments.run(store), replicasets.run(store)):
         await until(lambda: pods(store), "a pod")
         template = store.get("deployments", "shop", "web")["spec"]["template"]
         template["metadata"]["creationTimestamp"] = None  # as `kubectl rollout undo` sends it
@@ -116,7 +101,7 @@ async def test_a_template_with_empty_fields_added_is_the_same_revision(store: St
 
 async def test_an_orphaned_replica_set_of_the_same_template_is_adopted(store: Store) -> None:
     create(store, 1)
-    async with controllers(store):
+    async with running(deployments.run(store), replicasets.run(store)):
         await until(lambda: pods(store), "a pod")
         await settled(store)
         (rs,) = store.list("replicasets")
@@ -135,7 +120,7 @@ async def test_an_orphaned_replica_set_of_the_same_template_is_adopted(store: St
 
 async def test_one_that_is_scaled_amid_a_rollout_ends_with_as_many_new_pods(store: Store) -> None:
     create(store, 4, strategy=rolling(0, 2))
-    async with controllers(store):
+    async with running(deployments.run(store), replicasets.run(store)):
         await until(lambda: len(pods(store)) == 4, "4 pods")
         await make_ready(store)
         set_image(store, "web:2")
@@ -148,7 +133,7 @@ async def test_one_that_is_scaled_amid_a_rollout_ends_with_as_many_new_pods(stor
 
 async def test_one_that_is_made_anew_does_not_wait_for_the_end_of_the_earlier_ones_replica_set(store: Store) -> None:
     create(store, 1)
-    async with controllers(store):
+    async with running(deployments.run(store), replicasets.run(store)):
         await until(lambda: pods(store), "a pod")
         store.delete("deployments", "shop", "web")
         create(store, 1)

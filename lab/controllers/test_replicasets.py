@@ -46,16 +46,6 @@ async def test_the_pod_of_another_controller_is_left_alone(store: Store) -> None
     assert store.get("pods", "shop", "job")["metadata"]["ownerReferences"] == [other]
 
 
-async def test_a_replica_set_that_is_being_deleted_makes_no_pods(store: Store) -> None:
-    store.create(
-        "replicasets", replica_set(1) | {"metadata": {"namespace": "shop", "name": "web", "finalizers": ["x"]}}
-    )
-    store.delete("replicasets", "shop", "web")
-    async with running(replicasets.run(store)):
-        await until(lambda: status(store), "a status")
-    assert pods(store) == []
-
-
 async def test_no_pod_is_made_in_a_namespace_that_is_being_deleted(store: Store) -> None:
     store.mutate("namespaces", "", "shop", lambda n: n["metadata"].update(finalizers=["x"]))
     store.delete("namespaces", "", "shop")

@@ -40,11 +40,6 @@ def test_surge_rounds_up_and_unavailable_rounds_down(
     assert (max_surge(limits), max_unavailable(limits)) == expected
 
 
-def test_a_recreate_has_no_surge_and_starts_with_all_pods() -> None:
-    recreate = {"spec": {"replicas": 3, "strategy": {"type": "Recreate"}}}
-    assert (max_surge(recreate), max_unavailable(recreate), new_size(recreate, [], 0)) == (0, 0, 3)
-
-
 @pytest.mark.parametrize(
     ("surge", "old", "current", "expected"),
     [(0, 10, 0, 0), (2, 10, 0, 2), (2, 5, 0, 7), (2, 10, 2, 2), (2, 0, 12, 10)],

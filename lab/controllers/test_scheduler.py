@@ -1,6 +1,8 @@
-"""The scheduler: pods go to the node when it is ready."""
+"""The scheduler: which pods it leaves alone, which wait, and why."""
 
 from typing import Any
+
+import pytest
 
 from lab.apimachinery.store import Object, Store
 from lab.controllers import scheduler
@@ -12,10 +14,10 @@ def create_pod(store: Store, name: str, **spec: Any) -> None:
     store.create("pods", {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
 
 
-def create_node(store: Store, *, ready: bool) -> None:
-    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "lab"}, "spec": {}}
+def node(*, ready: bool = True, **spec: Any) -> Object:
     conditions = [{"type": "Ready", "status": str(ready)}]
-    store.create("nodes", node | {"status": {"conditions": conditions}})
+    meta = {"name": "lab"}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": meta, "spec": spec, "status": {"conditions": conditions}}
 
 
 def node_of(store: Store, name: str) -> str | None:
@@ -23,54 +25,45 @@ def node_of(store: Store, name: str) -> str | None:
     return found
 
 
-def scheduled(store: Store, name: str) -> Object:
-    conditions = store.get("pods", "shop", name).get("status", {}).get("conditions", [])
-    return next((c for c in conditions if c["type"] == "PodScheduled"), {})
-
-
-async def test_a_pod_is_bound_to_the_node(store: Store) -> None:
-    create_node(store, ready=True)
+@pytest.mark.parametrize(
+    ("before", "selector", "message"),
+    [
+        (None, {}, "no nodes available to schedule pods"),
+        (node(ready=False), {}, "0/1 nodes are available: 1 node(s) had untolerated taint(s)."),
+        (node(unschedulable=True), {}, "0/1 nodes are available: 1 node(s) were unschedulable."),
+        (
+            node(),
+            {"disk": "ssd"},
+            "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.",
+        ),
+    ],
+)
+async def test_a_pod_waits_for_a_node_that_takes_it_and_says_why(
+    store: Store, before: Object | None, selector: dict[str, str], message: str
+) -> None:
+    if before:
+        store.create("nodes", before)
     async with running(scheduler.run(store)):
-        create_pod(store, "web")
-        await until(lambda: node_of(store, "web") == "lab", "bound")
-    assert scheduled(store, "web")["status"] == "True"
-    assert messages(store, "Scheduled") == ["Successfully assigned shop/web to lab"]
-
-
-async def test_a_pod_waits_for_the_node_to_be_ready_and_says_so(store: Store) -> None:
-    create_node(store, ready=False)
-    async with running(scheduler.run(store)):
-        create_pod(store, "web")
+        create_pod(store, "web", nodeSelector=selector)
         await until(lambda: messages(store, "FailedScheduling"), "an event")
+        assert messages(store, "FailedScheduling") == [message]
+        (condition,) = store.get("pods", "shop", "web")["status"]["conditions"]
+        assert (condition["type"], condition["reason"], condition["message"]) == (
+            "PodScheduled",
+            "Unschedulable",
+            message,
+        )
         assert node_of(store, "web") is None
-        assert scheduled(store, "web")["reason"] == "Unschedulable"
-        ready = [{"type": "Ready", "status": "True"}]
-        store.mutate("nodes", "", "lab", lambda n: n["status"].update(conditions=ready), subresource="status")
+        if before:
+            store.delete("nodes", "", "lab")
+        taking = node()
+        taking["metadata"]["labels"] = selector
+        store.create("nodes", taking)
         await until(lambda: node_of(store, "web") == "lab", "bound")
-        assert scheduled(store, "web")["status"] == "True"
-
-
-async def test_without_a_node_a_pod_waits_for_one(store: Store) -> None:
-    async with running(scheduler.run(store)):
-        create_pod(store, "web")
-        await until(lambda: messages(store, "FailedScheduling"), "an event")
-        assert messages(store, "FailedScheduling") == ["no nodes available to schedule pods"]
-        create_node(store, ready=True)
-        await until(lambda: node_of(store, "web") == "lab", "bound")
-
-
-async def test_a_cordoned_node_takes_no_pods(store: Store) -> None:
-    create_node(store, ready=True)
-    store.mutate("nodes", "", "lab", lambda node: node["spec"].update(unschedulable=True))
-    async with running(scheduler.run(store)):
-        create_pod(store, "web")
-        await until(lambda: messages(store, "FailedScheduling"), "an event")
-        assert messages(store, "FailedScheduling") == ["0/1 nodes are available: 1 node(s) were unschedulable."]
-    assert node_of(store, "web") is None
 
 
 async def test_pods_of_another_scheduler_or_with_gates_are_left_alone(store: Store) -> None:
-    create_node(store, ready=True)
+    store.create("nodes", node())
     async with running(scheduler.run(store)):
         create_pod(store, "other", schedulerName="mine")
         create_pod(store, "gated", schedulingGates=[{"name": "example.com/wait"}])
@@ -78,13 +71,3 @@ async def test_pods_of_another_scheduler_or_with_gates_are_left_alone(store: Sto
         await until(lambda: node_of(store, "web") == "lab", "bound")
         await settled(store)
     assert (node_of(store, "other"), node_of(store, "gated")) == (None, None)
-
-
-async def test_a_pod_that_selects_another_node_stays_pending(store: Store) -> None:
-    create_node(store, ready=True)
-    async with running(scheduler.run(store)):
-        create_pod(store, "web", nodeSelector={"disk": "ssd"})
-        await until(lambda: scheduled(store, "web"), "a condition")
-    assert node_of(store, "web") is None
-    said = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
-    assert scheduled(store, "web")["message"] == said

@@ -179,10 +179,8 @@ class Server:
         try:
             server._udp, _ = await loop.create_datagram_endpoint(lambda: Datagrams(server), (address, PORT))
             server._tcp = await asyncio.start_server(server._serve, address, PORT)
-        except BaseException as error:
-            server.close()  # also where it is cancelled in between
-            if not isinstance(error, OSError):
-                raise
+        except OSError as error:
+            server.close()
             raise LabError(
                 f"cannot listen on {address}:{PORT} for DNS ({error.strerror}); "
                 f"stop what listens there on all addresses (ss -lnp 'sport = {PORT}')"

@@ -15,7 +15,6 @@ from lab.apimachinery.store import Object, Store
 from lab.loopback import moved
 
 ZONE = "cluster.local."
-NO_PORT = -1  # of a Service without ports, which has addresses all the same
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,6 @@ class Records:
         return Answer(RCODE.NOERROR, records, additional=additional)
 
     def _lookup(self, name: str, qtype: int) -> tuple[list[RR], list[RR]]:
-        if (name, qtype) == (ZONE, QTYPE.SOA):
-            return [self._soa()], []
         labels = name.removesuffix(ZONE).rstrip(".").split(".")
         if alias := self._alias(labels):
             shown = qtype in (QTYPE.A, QTYPE.AAAA, QTYPE.CNAME)
@@ -93,7 +90,7 @@ class Records:
             slices = slices_of(self._store, namespace, name)
             targets = list(_endpoints(slices, full_name, endpoint, port, protocol))
         else:
-            ports = [p for p in service["spec"].get("ports", [{"port": NO_PORT}]) if _fits(p, port, protocol)]
+            ports = [p for p in service["spec"]["ports"] if _fits(p, port, protocol)]
             targets = [Target(service["spec"]["clusterIP"], p["port"], full_name) for p in ports]
         if not targets:
             raise NoSuchName
@@ -110,11 +107,11 @@ class Records:
 
     def _srv(self, name: str, targets: list[Target]) -> tuple[list[RR], list[RR]]:
         weight = max(1, 100 // len(targets)) if targets else 0
-        places = dict.fromkeys((target.name, target.port) for target in targets if target.port != NO_PORT)
+        places = dict.fromkeys((target.name, target.port) for target in targets)
         records = [
             RR(name, QTYPE.SRV, ttl=self._ttl, rdata=SRV(0, weight, moved(port), target)) for target, port in places
         ]
-        return records, self._addresses((t.name, t.address) for t in targets if t.port != NO_PORT)
+        return records, self._addresses((target.name, target.address) for target in targets)
 
     def _addresses(self, places: Iterable[tuple[str, str]]) -> list[RR]:
         return [RR(name, QTYPE.A, ttl=self._ttl, rdata=A(address)) for name, address in dict.fromkeys(places)]
@@ -133,7 +130,7 @@ def _fits(port: Object, name: str, protocol: str) -> bool:
 def _endpoints(slices: list[Object], service: str, endpoint: str | None, port: str, protocol: str) -> Iterable[Target]:
     """The ready endpoints of a Service, each called by its address, with dashes."""
     for slice_ in slices:
-        ports = [p for p in slice_["ports"] or [{"port": NO_PORT}] if _fits(p, port, protocol)]
+        ports = [p for p in slice_["ports"] or [] if _fits(p, port, protocol)]
         for found in slice_["endpoints"] or []:
             if found.get("conditions", {}).get("ready") is not False:
                 for address in found["addresses"]:

@@ -1,14 +1,9 @@
-"""The DNS server, asked over UDP and TCP, and by gRPC's own resolver."""
+"""The DNS server, asked over UDP and TCP: short names, changes, bounds and odd bytes."""
 
 import asyncio
-import contextlib
-import json
 import socket
 import struct
-from collections import Counter
-from collections.abc import AsyncIterator
 
-import grpc
 import pytest
 from dnslib import EDNS0, RCODE, DNSRecord
 from hypothesis import HealthCheck, given, settings
@@ -21,8 +16,6 @@ from lab.coredns.coredns import Resolver
 from lab.coredns.records import Records
 from lab.network import Network
 from lab.testing import namespace, running, until
-
-Call = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
 
 
 def headless(store: Store, *addresses: str, name: str = "web", port: int = 8000) -> None:
@@ -83,12 +76,6 @@ async def test_a_short_name_means_the_service_of_the_own_namespace(store: Store,
         assert addresses(await ask(office, "web.shop")) == ["127.64.0.2"]
 
 
-async def test_nothing_outside_the_cluster_exists(store: Store, network: Network) -> None:
-    async with running(coredns.run(store, network)):
-        for name in ("localhost", "example.com", "kubernetes.io.", "a.b.c.d.e.f.example.com"):
-            assert (await ask(await address_of(store), name)).header.rcode == RCODE.NXDOMAIN
-
-
 async def test_addresses_come_in_changing_order(store: Store, network: Network) -> None:
     headless(store, *(f"127.64.0.{n}" for n in range(2, 7)))
     async with running(coredns.run(store, network)):
@@ -97,23 +84,16 @@ async def test_addresses_come_in_changing_order(store: Store, network: Network) 
     assert len(firsts) == 5
 
 
-async def test_answers_are_cached_across_namespaces_and_names(store: Store, network: Network) -> None:
+@pytest.mark.parametrize(("ttl", "seen"), [(30, "127.64.0.2"), (0, "127.64.0.3")])
+async def test_answers_are_cached_across_namespaces_and_names(
+    store: Store, network: Network, ttl: int, seen: str
+) -> None:
     headless(store, "127.64.0.2")
     namespace(store, "office")
-    async with running(coredns.run(store, network)):
-        await ask(await address_of(store), "web")
+    async with running(coredns.run(store, network, ttl)):
+        assert (await ask(await address_of(store), "web")).rr[0].ttl == ttl
         store.mutate("endpointslices", "shop", "web", lambda s: s["endpoints"][0].update(addresses=["127.64.0.3"]))
-        reply = await ask(await address_of(store, "office"), "web.shop")
-        assert addresses(reply) == ["127.64.0.2"]
-
-
-async def test_with_a_ttl_of_zero_a_change_is_seen_at_once(store: Store, network: Network) -> None:
-    headless(store, "127.64.0.2")
-    async with running(coredns.run(store, network, ttl=0)):
-        dns = await address_of(store)
-        assert (await ask(dns, "web")).rr[0].ttl == 0
-        store.mutate("endpointslices", "shop", "web", lambda s: s["endpoints"][0].update(addresses=["127.64.0.3"]))
-        assert addresses(await ask(dns, "web")) == ["127.64.0.3"]
+        assert addresses(await ask(await address_of(store, "office"), "web.shop")) == [seen]
 
 
 async def test_what_a_datagram_cannot_hold_is_truncated_and_whole_over_tcp(store: Store, network: Network) -> None:
@@ -176,55 +156,6 @@ def test_no_datagram_makes_it_fail(data: bytes) -> None:
     assert reply == b"" or reply[:2] == data[:2]
 
 
-@contextlib.asynccontextmanager
-async def backend(address: str, name: str) -> AsyncIterator[None]:
-    """A gRPC server that answers every unary call with its name."""
-
-    async def call(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-        return name.encode()
-
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(call)
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("lab.Test", {"Name": handler}),))
-    server.add_insecure_port(address)
-    await server.start()
-    try:
-        yield
-    finally:
-        await server.stop(None)
-
-
-async def test_grpc_resolves_a_short_name_and_balances_over_all_pods(store: Store, network: Network) -> None:
-    pods = [network.allocate() for _ in range(3)]
-    headless(store, *pods)
-    config = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
-    async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(running(coredns.run(store, network)))
-        for pod in pods:
-            await stack.enter_async_context(backend(f"{pod}:8000", pod))
-        host, port = await address_of(store)
-        channel = grpc.aio.insecure_channel(f"dns://{host}:{port}/web:8000", [("grpc.service_config", config)])
-        await stack.enter_async_context(channel)
-        call: Call = channel.unary_unary("/lab.Test/Name")
-        ready = [(await call(b"", wait_for_ready=True, timeout=10)).decode()]
-        while set(ready[-3:]) != set(pods):  # until all three are connected
-            ready.append((await call(b"", timeout=10)).decode())
-            assert len(ready) < 1000
-        answers = Counter([(await call(b"", timeout=10)).decode() for _ in range(90)])
-    assert answers == dict.fromkeys(pods, 30)
-
-
-async def test_grpc_says_that_there_is_no_such_name(store: Store, network: Network) -> None:
-    async with running(coredns.run(store, network)):
-        host, port = await address_of(store)
-        async with grpc.aio.insecure_channel(f"dns://{host}:{port}/nope:8000") as channel:
-            call: Call = channel.unary_unary("/lab.Test/Name")
-            with pytest.raises(grpc.aio.AioRpcError) as failure:
-                await call(b"", timeout=10)
-    assert failure.value.code() == grpc.StatusCode.UNAVAILABLE
-    assert "Domain name not found" in str(failure.value.details())
-
-
 async def test_the_corefile_says_how_long_answers_are_kept(store: Store, network: Network) -> None:
     def corefile() -> str:
         found = store.find("configmaps", "kube-system", "coredns")
@@ -232,25 +163,3 @@ async def test_the_corefile_says_how_long_answers_are_kept(store: Store, network
 
     async with running(coredns.run(store, network, ttl=7)):
         assert "    cache 7\n" in await until(corefile, "the ConfigMap")
-
-
-async def test_one_that_is_cancelled_while_it_starts_leaves_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    waiting = asyncio.Event()
-
-    async def never(*_: object) -> None:
-        waiting.set()
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(asyncio, "start_server", never)
-    network = Network.take()
-    with contextlib.closing(network):
-        address = network.allocate()
-        resolver = Resolver(Cache(Records(Store(), 30).lookup, 30), "shop")
-        starting = asyncio.create_task(coredns.Server.start(resolver, address))
-        await waiting.wait()
-        starting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await starting
-        await asyncio.sleep(0)  # asyncio closes a transport in the loop's next turn
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            udp.bind((address, coredns.PORT))

@@ -73,13 +73,6 @@ def test_a_name_that_is_there_has_no_ipv6_address(store: Store, name: str) -> No
     assert (answer.rcode, answer.records) == (RCODE.NOERROR, [])
 
 
-def test_a_headless_service_without_ports_has_addresses_and_no_srv_records(store: Store) -> None:
-    service(store, ports=[])
-    slice_(store, endpoint("127.64.0.2"), ports=[])
-    assert values(store, f"web.shop.{SVC}") == ["127.64.0.2"]
-    assert values(store, f"web.shop.{SVC}", "SRV") == []
-
-
 def test_an_empty_slice_with_nulls_is_understood(store: Store) -> None:
     service(store)
     slice_(store)

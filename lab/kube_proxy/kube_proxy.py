@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.apimachinery.endpointslices import slices_of
-from lab.apimachinery.store import Event, Object, Store
+from lab.apimachinery.store import Object, Store
 from lab.apimachinery.workqueue import Key, control
 from lab.loopback import moved
 from lab.runtime import images
@@ -39,11 +39,10 @@ async def run(store: Store, state: Path) -> None:
     directory.mkdir()
     proxy = Proxy(store, directory)
 
-    def keys(_: Event) -> list[Key]:
-        return [EVERYTHING]
-
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(control(store, ["services", "endpointslices"], keys, lambda _: proxy.configure()))
+        tasks.create_task(
+            control(store, ["services", "endpointslices"], lambda _: [EVERYTHING], lambda _: proxy.configure())
+        )
         tasks.create_task(proxy.serve())
 
 

@@ -33,7 +33,6 @@ class ContainerConfig:
     env: Mapping[str, str]
     workdir: Path
     loopback: Loopback
-    mounts: Mounts
 
     async def start(self, log: Path) -> Process:
         """Start the container's program. Raises processes.StartError."""
@@ -75,7 +74,7 @@ def generate(node: Node, pod: Object, container: Object, network: PodNetwork) ->
     }
     env |= _kubeconfig(node, pod, directory)
     env |= {name: loopback.word(value) for name, value in variables.items()}
-    return ContainerConfig(argv, env, _workdir(container, loopback, image), loopback, mounts)
+    return ContainerConfig(argv, env, _workdir(container, loopback, image), loopback)
 
 
 def _workdir(container: Object, loopback: Loopback, image: images.Image) -> Path:

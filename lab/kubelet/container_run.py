@@ -20,22 +20,14 @@ if TYPE_CHECKING:
     from lab.kubelet.containers import Container
 
 MINIMUM_GRACE = 2.0  # seconds between SIGTERM and SIGKILL, also where preStop has used up the grace period
-PROBES = {Kind.STARTUP: "startupProbe", Kind.READINESS: "readinessProbe", Kind.LIVENESS: "livenessProbe"}
-
-
-class HookFailed(Exception):
-    """A preStop hook failed."""
 
 
 class ContainerRun:
     """A program that has just been started. Its Container, the observer, is told of events and results of probes."""
 
-    def __init__(
-        self, process: Process, config: ContainerConfig, spec: Object, grace: float, observer: "Container"
-    ) -> None:
-        self._process, self._config, self._spec, self._observer = process, config, spec, observer
-        self._grace = grace  # the pod's, in seconds
-        self._target = Target(config.loopback.pod_ip, spec, config.execute)
+    def __init__(self, process: Process, config: ContainerConfig, observer: "Container") -> None:
+        self._process, self._config, self._spec, self._observer = process, config, observer.spec, observer
+        self._target = Target(config.loopback.pod_ip, self._spec, config.execute)
         self._terminating = False
 
     async def serve(self) -> int:
@@ -110,14 +102,14 @@ class ContainerRun:
             if kind is Kind.READINESS or not self._terminating:  # the others don't matter to who is on its way out
                 self._observer.record("Warning", "Unhealthy", message)
 
-        return probes.results(kind, self._spec[PROBES[kind]], self._target, started, unhealthy)
+        return probes.results(kind, self._spec[f"{kind.value.lower()}Probe"], self._target, started, unhealthy)
 
     async def _restart_unhealthy(self, kind: Kind) -> None:
-        grace = self._spec[PROBES[kind]].get("terminationGracePeriodSeconds", self._grace)
         if not self._terminating:
             message = f"Container {self._spec['name']} failed {kind.value.lower()} probe, will be restarted"
             self._observer.record("Normal", "Killing", message)
-            await self.terminate(grace)
+            own = self._spec[f"{kind.value.lower()}Probe"].get("terminationGracePeriodSeconds")
+            await self.terminate(own or self._observer.pod["spec"]["terminationGracePeriodSeconds"])
 
     async def _pre_stop(self, hook: Object) -> None:
         """Run the hook; it is over also when the container is."""
@@ -127,7 +119,7 @@ class ContainerRun:
             await asyncio.wait({running, ended}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
                 running.result()
-        except HookFailed:
+        except (StartError, ProbeFailed, ProbeErrored):
             self._observer.record("Warning", "FailedPreStopHook", "PreStopHook failed")
         finally:
             running.cancel()
@@ -135,15 +127,12 @@ class ContainerRun:
             await asyncio.wait([running, ended])
 
     async def _hook(self, hook: Object) -> None:
-        """Run a lifecycle handler. Raises HookFailed."""
-        try:
-            if "exec" in hook:
-                code, output = await self._config.execute(hook["exec"]["command"])
-                if code:
-                    raise HookFailed(output)
-            elif "sleep" in hook:
-                await asyncio.sleep(hook["sleep"]["seconds"])
-            elif "httpGet" in hook:
-                await http_get(hook["httpGet"], self._target, None)
-        except (StartError, ProbeFailed, ProbeErrored) as error:
-            raise HookFailed(str(error)) from error
+        """Run a lifecycle handler. Raises StartError, ProbeFailed and ProbeErrored."""
+        if "exec" in hook:
+            code, output = await self._config.execute(hook["exec"]["command"])
+            if code:
+                raise ProbeFailed(output)
+        elif "sleep" in hook:
+            await asyncio.sleep(hook["sleep"]["seconds"])
+        elif "httpGet" in hook:
+            await http_get(hook["httpGet"], self._target, None)

@@ -62,8 +62,7 @@ class Container:
     def __init__(self, node: Node, pod: Object, spec: Object, restart_policy: str, changed: Callable[[], None]) -> None:
         self.pod = pod
         self.spec = spec
-        self.launched = asyncio.Event()  # it runs, or can't: the next container may follow
-        self.started = asyncio.Event()  # and its startup probe has passed
+        self.started = asyncio.Event()  # it runs, and its startup probe has passed
         self._node, self._restart_policy, self._changed = node, restart_policy, changed
         waits = "PodInitializing" if pod["spec"].get("initContainers") else "ContainerCreating"
         self._state: Object = {"waiting": {"reason": waits}}
@@ -71,7 +70,6 @@ class Container:
         self._restarts = 0
         self._ready = False
         self._id = ""
-        self._config: ContainerConfig | None = None
         self._run: ContainerRun | None = None
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -124,25 +122,16 @@ class Container:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    def refresh(self) -> None:
-        """Bring its volumes up to date."""
-        if self._config:
-            try:
-                self._config.mounts.write(self._node.store, self.pod, self._config.loopback.file)
-            except MountError as error:
-                self.record("Warning", "FailedMount", str(error))
-
     def record(self, kind: Literal["Normal", "Warning"], reason: str, message: str) -> None:
         """Record an event about it."""
         self._node.record(self.pod, kind, reason, message, self.spec)
 
     def _report(self, task: asyncio.Task[None]) -> None:
-        """Say so where looking after it has failed, and keep nobody waiting."""
+        """Say so where looking after it has failed."""
         if not task.cancelled() and (error := task.exception()):
             meta = self.pod["metadata"]
             where = f"container {self.spec['name']} of pod {meta['namespace']}/{meta['name']}"
             log.error("%s can't be looked after any more; delete the pod", where, exc_info=error)
-            self.launched.set()
 
     def on_started(self) -> None:
         """Its startup probe has passed."""
@@ -167,7 +156,7 @@ class Container:
 
     async def _run_once(self, network: PodNetwork) -> int:
         """Create and start it and wait until it ends; return its exit code."""
-        config = self._config = await self._create(network)
+        config = await self._create(network)
         name, pod = self.spec["name"], self.pod
         output = log_path(self._node.state, pod, name, self._restarts)
         output.with_stem(str(self._restarts - 2)).unlink(missing_ok=True)  # --previous shows the last one, no older
@@ -180,7 +169,7 @@ class Container:
             return START_ERROR
         started = now()
         self.record("Normal", "Started", f"Started container {name}")
-        self._run = ContainerRun(process, config, self.spec, pod["spec"]["terminationGracePeriodSeconds"], self)
+        self._run = ContainerRun(process, config, self)
         self._set({"running": {"startedAt": started}})
         try:
             code = await self._run.serve()
@@ -191,24 +180,23 @@ class Container:
 
     async def _create(self, network: PodNetwork) -> ContainerConfig:
         """Get its image and configuration, however long it takes until they are there."""
-        backoff = RestartBackoff()
         while True:
             try:
                 images.find(self.spec["image"])
                 self.record("Normal", "Pulled", f'Container image "{self.spec["image"]}" already present on machine')
                 return container_config.generate(self._node, self.pod, self.spec, network)
             except images.ImageError as error:
-                await self._back_off_pulling(backoff, str(error))
+                await self._miss_image(str(error))
             except ConfigError as error:
                 self.record("Warning", "Failed", f"Error: {error}")
                 self._wait_for("CreateContainerConfigError", str(error))
-                await self._node.change("configmaps", "secrets")
             except MountError as error:
                 self.record("Warning", "FailedMount", str(error))
-                await self._node.change("configmaps", "secrets")
+            await self._node.change("configmaps", "secrets")
 
-    async def _back_off_pulling(self, backoff: RestartBackoff, error: str) -> None:
-        image, at = self.spec["image"], asyncio.get_running_loop().time()
+    async def _miss_image(self, error: str) -> None:
+        """Say that it can't be pulled; no other image will come to be there, so wait until the pod is deleted."""
+        image = self.spec["image"]
         self.record("Normal", "Pulling", f'Pulling image "{image}"')
         self.record("Warning", "Failed", f'Failed to pull image "{image}": {error}')
         self.record("Warning", "Failed", "Error: ErrImagePull")
@@ -217,8 +205,7 @@ class Container:
         self.record("Normal", "BackOff", f'Back-off pulling image "{image}"')
         self.record("Warning", "Failed", "Error: ImagePullBackOff")
         self._wait_for("ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {error}')
-        backoff.next(at)
-        await asyncio.sleep(backoff.delay(at))
+        await asyncio.Event().wait()
 
     async def _back_off(self, backoff: RestartBackoff, ended: float) -> None:
         """Wait until it may be started again."""
@@ -259,5 +246,4 @@ class Container:
         if "running" not in state:
             self._ready = False
             self.started.clear()
-        self.launched.set()
         self._changed()

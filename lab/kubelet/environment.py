@@ -70,8 +70,6 @@ def _field(pod: Object, path: str) -> str:
             return str(spec.get(path.removeprefix("spec."), ""))
         case "status.podIP" | "status.hostIP":
             return str(status.get(path.removeprefix("status."), ""))
-        case "status.podIPs" | "status.hostIPs":
-            return ",".join(address["ip"] for address in status.get(path.removeprefix("status."), []))
     raise ConfigError(f"unsupported fieldPath: {path}")
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from lab.apimachinery.errors import Conflict, LabError, NotFound
 from lab.apimachinery.namespaces import dns_address
 from lab.apimachinery.store import Object, now
-from lab.kubelet import pod_status, volumes
+from lab.kubelet import pod_status
 from lab.kubelet.container_config import PodNetwork
 from lab.kubelet.containers import Container
 from lab.kubelet.node import Node
@@ -59,7 +59,6 @@ class PodWorker:
         """Live the pod's life; when cancelled, end it at once and leave it in the store."""
         deletion = asyncio.create_task(self._deletion.wait())
         life = asyncio.create_task(self._live())
-        refreshing = asyncio.create_task(self._refresh())
         try:
             await asyncio.wait([deletion, life], return_when=asyncio.FIRST_COMPLETED)
             if life.done():
@@ -72,7 +71,7 @@ class PodWorker:
             self._remove()
             await self._gone()
         finally:
-            for task in (deletion, life, refreshing):
+            for task in (deletion, life):
                 task.cancel()
             await asyncio.gather(*(container.close() for container in self._all()))
             self._release()
@@ -89,7 +88,6 @@ class PodWorker:
         if await self._initialize(self._network):
             for container in self._containers:
                 container.begin(self._network)
-                await container.launched.wait()
             for container in self._containers:
                 await container.ended()
         await self._stop(self._sidecars)
@@ -113,16 +111,6 @@ class PodWorker:
             except LabError as error:
                 self._node.record(self._pod, "Warning", "FailedCreatePodSandBox", str(error))
             await self._node.change("pods", "services")
-
-    async def _refresh(self) -> None:
-        """Bring its volumes up to date whenever a ConfigMap or Secret changes that they are made of."""
-        namespace, sources = self._pod["metadata"]["namespace"], volumes.sources(self._pod)
-        version = self._node.store.version
-        with self._node.store.watch(["configmaps", "secrets"], version, namespace=namespace) as changes:
-            async for change in changes:
-                if (change.resource, change.object["metadata"]["name"]) in sources:
-                    for container in self._all():
-                        container.refresh()
 
     async def _stop(self, containers: list[Container]) -> None:
         """Stop these containers within the grace period, each sidecar after those that come after it."""

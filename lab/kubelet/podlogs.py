@@ -21,6 +21,7 @@ from lab.objects.validation import fields
 POLL_SECONDS = 0.1  # how often a followed file is looked at: there is no portable notice of its growth
 CHUNK = 64 * 1024
 KIND = "PodLogOptions"
+OF_IMAGES = {"ErrImagePull": "image can't be pulled", "ImagePullBackOff": "trying and failing to pull image"}
 
 
 def log_path(state: Path, pod: Object, container: str, restart: int) -> Path:
@@ -108,14 +109,8 @@ def _run_number(pod: Object, container: str, *, previous: bool) -> int:
     if started or ended:
         # While it waits to be started again, the run that ended is the current one and the previous one.
         return current - 1 if previous and started else current
-    match state.get("waiting", {}).get("reason", "ContainerCreating"):
-        case "ErrImagePull":
-            reason = "image can't be pulled"
-        case "ImagePullBackOff":
-            reason = "trying and failing to pull image"
-        case other:
-            reason = other
-    raise BadRequest(f"{where} is waiting to start: {reason}")
+    reason = state.get("waiting", {}).get("reason", "ContainerCreating")
+    raise BadRequest(f"{where} is waiting to start: {OF_IMAGES.get(reason, reason)}")
 
 
 def _container_status(pod: Object, container: str) -> Object | None:

@@ -84,18 +84,16 @@ async def _grpc(address: str, service: str, seconds: int) -> None:
             request = health_pb2.HealthCheckRequest(service=service)
             response = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=seconds)
         except grpc.aio.AioRpcError as error:
-            raise ProbeFailed(_grpc_message(error, seconds)) from error
+            raise ProbeFailed(_grpc_message(error)) from error
     if response.status != health_pb2.HealthCheckResponse.SERVING:
         name = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
         raise ProbeFailed(f'service unhealthy (responded with "{name}")')
 
 
-def _grpc_message(error: grpc.aio.AioRpcError, seconds: int) -> str:
+def _grpc_message(error: grpc.aio.AioRpcError) -> str:
     if error.code() == grpc.StatusCode.UNIMPLEMENTED:
         protocol = "the grpc health protocol (grpc.health.v1.Health)"
         return f"error: this server does not implement {protocol}: {error.details()}"
-    if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-        return f"timeout: health rpc did not complete within {seconds}s"
     name = error.code().name.title().replace("_", "")
     return f"error: health rpc probe failed: rpc error: code = {name} desc = {error.details()}"
 

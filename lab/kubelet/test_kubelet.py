@@ -18,14 +18,6 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers, "SYNC", 0.05)
 
 
-async def test_a_pod_of_another_node_is_left_alone(lab: PodLab) -> None:
-    meta = {"namespace": NAMESPACE, "name": "elsewhere"}
-    lab.store.create("pods", {"metadata": meta, "spec": {"containers": [container("app")]}})
-    lab.create()
-    await lab.ready()
-    assert lab.store.get("pods", NAMESPACE, "elsewhere").get("status") is None
-
-
 @pytest.mark.usefixtures("_impatient")
 async def test_the_logs_of_the_last_two_runs_are_kept(lab: PodLab) -> None:
     lab.create(command=["sh", "-c", "echo run; exit 3"])
@@ -53,22 +45,6 @@ async def test_a_command_that_is_not_found_is_said_and_tried_again(lab: PodLab) 
     terminated = lab.container()["lastState"]["terminated"]
     assert (terminated["reason"], terminated["exitCode"], terminated["message"]) == ("StartError", 128, message)
     assert f"Error: {message}" in messages(lab.store, "Failed")
-
-
-@pytest.mark.usefixtures("_impatient")
-async def test_an_unknown_image_is_said_with_the_remedy(lab: PodLab) -> None:
-    lab.create(containers=[container("app", image="nginx:1.29"), container("other")])
-    why = (
-        'failed to pull and unpack image "docker.io/library/nginx:1.29": '
-        "the lab pulls none; its images are greeter:dev and envoyproxy/envoy"
-    )
-    assert (await lab.waiting("ErrImagePull"))["message"] == why
-    message = (await lab.waiting("ImagePullBackOff"))["message"]
-    assert message == f'Back-off pulling image "nginx:1.29": ErrImagePull: {why}'
-    assert lab.container()["restartCount"] == 0
-    assert messages(lab.store, "Failed")[:2] == [f'Failed to pull image "nginx:1.29": {why}', "Error: ErrImagePull"]
-    await until(lambda: lab.container("other")["ready"], "the other container runs all the same")
-    assert lab.status()["phase"] == "Pending"
 
 
 async def test_what_the_user_names_does_not_get_in_the_way_of_the_labs_own_files(lab: PodLab) -> None:

@@ -79,24 +79,6 @@ async def test_a_name_that_is_no_service_is_answered_by_the_labs_dns_too(lab: Po
     assert "Backend IP" not in lab.log()
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {},
-        {"args": ["envoy", "--config-path", "/etc/envoy/envoy.yaml"]},
-        {"command": ["/docker-entrypoint.sh"], "args": ["-c", "/etc/envoy/envoy.yaml"]},
-    ],
-)
-async def test_envoy_needs_no_more_to_be_said_than_its_image_says(lab: PodLab, spec: Object) -> None:
-    admin = BOOTSTRAP.partition("static_resources")[0]
-    lab.config_map("envoy", **{"envoy.yaml": admin})
-    envoy: Object = {"name": "app", "image": ENVOY, "volumeMounts": [{"name": "config", "mountPath": "/etc/envoy"}]}
-    envoy["readinessProbe"] = {"httpGet": {"port": 901, "path": "/ready"}, "periodSeconds": 1}
-    lab.create(containers=[envoy | spec], volumes=[{"name": "config", "configMap": {"name": "envoy"}}])
-    await lab.ready(within=20)
-    assert lab.container()["restartCount"] == 0
-
-
 async def test_envoy_finds_a_service_by_its_name(lab: PodLab, greeter: str) -> None:
     lab.config_map("envoy", **{"envoy.yaml": BOOTSTRAP})
     envoy = container("app", [], ENVOY, args=["-c", "/etc/envoy/envoy.yaml"])

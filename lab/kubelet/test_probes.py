@@ -198,15 +198,6 @@ async def test_thresholds_are_counted_in_a_row(
     assert (await believed(kind, outcomes, monkeypatch))[0] == expected
 
 
-async def test_successes_are_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (await believed(Kind.READINESS, "+-+", monkeypatch, successThreshold=2))[0] == []
-    assert (await believed(Kind.READINESS, "+-++", monkeypatch, successThreshold=2))[0] == [True]
-
-
-async def test_every_bad_try_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (await believed(Kind.READINESS, "+-?-+", monkeypatch))[1] == 3
-
-
 async def test_the_first_probe_waits_for_its_initial_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     times: list[float] = []
 

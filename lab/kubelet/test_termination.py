@@ -1,6 +1,5 @@
 """How pods end: preStop, SIGTERM, grace, SIGKILL; and that nothing is left of them, whatever they or the lab did."""
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -36,40 +35,6 @@ time.sleep(600)
     return ["python", "-c", script, "0.0.0.0:0"]
 
 
-def final(lab: PodLab, watched: list[Object]) -> Object:
-    """The last state of the container `app` that a watch has seen."""
-    statuses = [pod["status"]["containerStatuses"] for pod in watched if "containerStatuses" in pod.get("status", {})]
-    found: Object = next(c for c in statuses[-1] if c["name"] == "app")["state"]["terminated"]
-    return found
-
-
-async def deleted(lab: PodLab, grace: int | None = None, within: float = 20) -> list[Object]:
-    """Delete the pod, wait until it is gone; return its versions from then on."""
-    with lab.store.watch(["pods"], lab.store.version) as events:
-        lab.delete(grace=grace)
-        seen = []
-        async with asyncio.timeout(within):
-            async for event in events:
-                seen.append(event.object)
-                if event.type == "DELETED":
-                    return seen
-    raise AssertionError
-
-
-async def test_a_deleted_pod_ends_and_nothing_is_left(lab: PodLab) -> None:
-    lab.create()
-    await lab.logged("idle")
-    ip = lab.status()["podIP"]
-    seen = await deleted(lab)
-    assert final(lab, seen)["exitCode"] == 0
-    assert seen[-1]["status"]["phase"] == "Succeeded"
-    assert seen[-1]["status"]["podIP"] == ip
-    assert messages(lab.store, "Killing") == ["Stopping container app"]
-    await until(lambda: not list((lab.state / "pods").iterdir()), "its directory is gone")
-    assert ip in lab.network._free
-    assert lab.processes() == []
-
-
 @pytest.mark.parametrize(
     "hook",
     [
@@ -83,7 +48,8 @@ async def test_a_deleted_pod_ends_and_nothing_is_left(lab: PodLab) -> None:
 async def test_a_failed_pre_stop_hook_is_told_and_the_pod_ends_all_the_same(lab: PodLab, hook: Object) -> None:
     lab.create(containers=[container("app", lifecycle={"preStop": hook})])
     await lab.logged("idle")
-    await deleted(lab)
+    lab.delete()
+    await lab.gone()
     assert messages(lab.store, "FailedPreStopHook") == ["PreStopHook failed"]
 
 
@@ -112,9 +78,12 @@ async def test_whoever_is_in_more_of_a_hurry_is_heeded(lab: PodLab) -> None:
 async def test_a_pod_deleted_by_force_is_stopped_too(lab: PodLab) -> None:
     lab.create()
     await lab.logged("idle")
+    ip = lab.status()["podIP"]
     lab.delete(grace=0)
     assert lab.store.find("pods", NAMESPACE, "p") is None
     await until(lambda: lab.processes() == [], "its processes have ended")
+    await until(lambda: not list((lab.state / "pods").iterdir()), "its directory is gone")
+    assert ip in lab.network._free
     lab.create(command=["sh", "-c", "echo again; sleep 600"], terminationGracePeriodSeconds=0)  # the name is free
     await lab.logged("again")
 
@@ -142,22 +111,6 @@ async def test_a_pod_that_the_kubelet_fails_at_can_be_deleted(
     await until(lambda: "container app of pod shop/p can't be looked after any more" in caplog.text, "it is said")
     lab.delete()
     await lab.gone()
-
-
-async def test_a_pod_that_forks_and_ignores_sigterm_leaves_nothing(lab: PodLab) -> None:
-    lab.create(command=deaf_daemon(8000), terminationGracePeriodSeconds=1)
-    await lab.logged("forked")
-    await until(lambda: len(lab.processes()) >= 4, "its daemon runs too")
-    assert f"{lab.status()['podIP']}:8000" in listening(lab.network.node)
-    await deleted(lab)
-    assert lab.processes() == []
-    assert [address for address in listening(lab.network.node) if address.endswith(":8000")] == []
-
-
-async def test_what_a_container_started_ends_with_it(lab: PodLab) -> None:
-    lab.create(command=["sh", "-c", f"python -c '{DAEMON}'; sleep 600 & exit 3"], restartPolicy="Never")
-    await lab.phase("Failed")
-    assert lab.processes() == []
 
 
 # What `python -m lab` is to the operating system: one process that runs a kubelet and is killed.

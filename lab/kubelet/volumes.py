@@ -1,21 +1,18 @@
 """Volumes: ConfigMaps and Secrets as files, and where one container finds them and its emptyDirs.
 
-Stands for the kubelet's volume plugins (k8s.io/kubernetes/pkg/volume/configmap, secret) and their AtomicWriter. In the
-place of mounts there are directories of the pod's: a ConfigMap or Secret is written for each container that mounts it,
-because its text is adapted to that container's own paths and addresses; an emptyDir is one directory for all.
+Stands for the kubelet's volume plugins (k8s.io/kubernetes/pkg/volume/configmap, secret). In the place of mounts there
+are directories of the pod's: a ConfigMap or Secret is written for each container that mounts it, whenever that starts,
+because its text is adapted to that container's own paths and addresses; an emptyDir is one directory for all. Left out:
+that files change while a container runs.
 """
 
 import base64
-import os
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.apimachinery.store import Object, Store
-
-DATA = "..data"  # the symlink that an update moves, so that a reader sees all of the old files or all of the new ones
 
 
 class MountError(Exception):
@@ -48,13 +45,6 @@ def files(store: Store, pod: Object, volume: Object) -> dict[str, File] | None:
         raise MountError(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}') from None
 
 
-def sources(pod: Object) -> set[tuple[str, str]]:
-    """The objects that the pod's volumes are made of: (resource, name)."""
-    declared = pod["spec"].get("volumes", [])
-    found = {("configmaps", volume["configMap"]["name"]) for volume in declared if "configMap" in volume}
-    return found | {("secrets", volume["secret"]["secretName"]) for volume in declared if "secret" in volume}
-
-
 def _checked(data: dict[str, bytes], mode: int) -> dict[str, File]:
     """A file a key. That keys are names of files, validation has made sure of already."""
     for key in data:
@@ -74,28 +64,13 @@ def _decoded(data: Mapping[str, str] | None) -> dict[str, bytes]:
     return {key: base64.b64decode(value) for key, value in (data or {}).items()}
 
 
-def _write(directory: Path, wanted: Mapping[str, File], adapt: Callable[[str], str]) -> None:
-    """Bring a directory's files up to date, all at once; text is adapted first. Nothing changes: nothing is touched."""
-    wanted = {name: File(_adapted(file.content, adapt), file.mode) for name, file in wanted.items()}
-    data = directory / DATA
-    if data.exists() and wanted == _read(data):
-        return
-    new = directory / f"..{time.time_ns()}"
-    new.mkdir(parents=True)
-    for name, file in wanted.items():
-        (new / name).write_bytes(file.content)
-        (new / name).chmod(file.mode)
-    old = directory / data.readlink().name if data.is_symlink() else None  # in here, wherever a program has moved it
-    (directory / "..data_tmp").symlink_to(new.name)
-    os.replace(directory / "..data_tmp", data)
-    for name in wanted:
-        if not (directory / name).is_symlink():
-            (directory / name).symlink_to(f"{DATA}/{name}")
-    for entry in directory.iterdir():
-        if entry.name not in wanted and not entry.name.startswith(".."):
-            entry.unlink()
-    if old:
-        shutil.rmtree(old, ignore_errors=True)
+def _write(directory: Path, files: Mapping[str, File], adapt: Callable[[str], str]) -> None:
+    """Make these the directory's files; text is adapted first."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, file in files.items():
+        (directory / name).write_bytes(_adapted(file.content, adapt))
+        (directory / name).chmod(file.mode)
 
 
 def _adapted(content: bytes, adapt: Callable[[str], str]) -> bytes:
@@ -103,10 +78,6 @@ def _adapted(content: bytes, adapt: Callable[[str], str]) -> bytes:
         return adapt(content.decode()).encode()
     except UnicodeDecodeError:
         return content
-
-
-def _read(directory: Path) -> dict[str, File]:
-    return {path.name: File(path.read_bytes(), path.stat().st_mode & 0o777) for path in directory.iterdir()}
 
 
 def own(directory: Path, container: Object) -> Path:
@@ -129,8 +100,9 @@ class Mounts:
             self.paths["/" + str(mount["mountPath"]).strip("/")] = path
 
     def write(self, store: Store, pod: Object, adapt: Callable[[str], str]) -> None:
-        """Bring the files up to date with the objects they come from. Raises MountError."""
+        """Write the files of the objects they come from, as these are now. Raises MountError."""
         for volume, directory in self._volumes:
-            directory.mkdir(parents=True, exist_ok=True)
             if (found := files(store, pod, volume)) is not None:
                 _write(directory, found, adapt)
+            else:
+                directory.mkdir(parents=True, exist_ok=True)

@@ -14,9 +14,6 @@ from pathlib import Path
 
 SHIM = Path(__file__).with_name("shim.py")
 
-# What this Python needs of the host's environment to run at all.
-HOST_VARIABLES = ("LD_LIBRARY_PATH",)
-
 
 class StartError(Exception):
     """The program can't be executed; the message is what runc says of it."""
@@ -89,7 +86,7 @@ class Process:
 
 def host_environment() -> dict[str, str]:
     """The part of the host's environment without which Python doesn't start."""
-    return {name: os.environ[name] for name in HOST_VARIABLES if name in os.environ}
+    return {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
 
 
 def _reason(program: str, report: dict[str, object]) -> str:
