@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.apimachinery.store import Object
-from lab.controllers.rollout import max_surge, max_unavailable, new_size, old_sizes
+from lab.controllers.rollout import max_surge, max_unavailable, old_sizes
 
 
 def deployment(replicas: int, surge: int | str = "25%", unavailable: int | str = "25%") -> Object:
@@ -38,17 +38,6 @@ def test_surge_rounds_up_and_unavailable_rounds_down(
 ) -> None:
     limits = deployment(replicas, surge, unavailable)
     assert (max_surge(limits), max_unavailable(limits)) == expected
-
-
-@pytest.mark.parametrize(
-    ("surge", "old", "current", "expected"),
-    [(0, 10, 0, 0), (2, 10, 0, 2), (2, 5, 0, 7), (2, 10, 2, 2), (2, 0, 12, 10)],
-)
-def test_the_new_replica_set_grows_into_the_room_that_the_surge_leaves(
-    surge: int, old: int, current: int, expected: int
-) -> None:
-    sets = [replica_set("old", old), replica_set("new", current)]
-    assert new_size(deployment(10, surge), sets, current) == expected
 
 
 @pytest.mark.parametrize(

@@ -65,14 +65,6 @@ def test_what_there_is_not_has_no_name(store: Store, name: str) -> None:
     assert [(record.rtype, record.ttl) for record in answer.authority] == [(QTYPE.SOA, 30)]
 
 
-@pytest.mark.parametrize("name", [f"shop.{SVC}", SVC, "cluster.local.", f"127-64-0-2.web.shop.{SVC}"])
-def test_a_name_that_is_there_has_no_ipv6_address(store: Store, name: str) -> None:
-    service(store)
-    slice_(store, endpoint("127.64.0.2"))
-    answer = ask(store, name, "AAAA")
-    assert (answer.rcode, answer.records) == (RCODE.NOERROR, [])
-
-
 def test_an_empty_slice_with_nulls_is_understood(store: Store) -> None:
     service(store)
     slice_(store)

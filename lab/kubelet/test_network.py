@@ -1,7 +1,5 @@
-"""Pods that talk to each other on loopback: by name through gRPC and Envoy, and never past the lab's DNS."""
+"""Names that pods ask for: Envoy finds a Service by its own, and no question goes past the lab's DNS."""
 
-import asyncio
-import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,7 +7,7 @@ import pytest
 from lab.apimachinery.store import Object
 from lab.controllers import endpointslices
 from lab.objects.defaults import set_defaults
-from lab.testing import running, until
+from lab.testing import running
 from lab.testing.pod_lab import ENVOY, NAMESPACE, PodLab, container
 
 BOOTSTRAP = """
@@ -63,16 +61,6 @@ def client(target: str) -> Object:
     return container("app", ["python", "-m", "client_roundrobin.client"], args=[f"--target={target}"])
 
 
-@pytest.mark.parametrize(
-    "name", ["greeter", "greeter.shop", "greeter.shop.svc.cluster.local", "dns:///greeter.shop.svc"]
-)
-async def test_a_client_finds_a_service_by_its_name(lab: PodLab, greeter: str, name: str) -> None:
-    lab.create(containers=[client(f"{name}:8000")])
-    await lab.logged(f"(Backend IP: {greeter})")
-    dns = lab.store.get("namespaces", "", NAMESPACE)["metadata"]["annotations"]["lab/dns"]
-    assert f"dns://{dns}/" in lab.log()
-
-
 async def test_a_name_that_is_no_service_is_answered_by_the_labs_dns_too(lab: PodLab, greeter: str) -> None:
     lab.create(containers=[client("nosuch:8000")])
     await lab.logged("Domain name not found")  # NXDOMAIN, as on a cluster
@@ -92,22 +80,3 @@ async def test_envoy_finds_a_service_by_its_name(lab: PodLab, greeter: str) -> N
     for proxy in ("proxy", "other-proxy"):
         lab.create(f"via-{proxy}", containers=[client(f"{lab.status(proxy)['podIP']}:9000")])
         await lab.logged(f"(Backend IP: {greeter})", pod=f"via-{proxy}")
-
-
-async def test_two_labs_do_not_disturb_each_other(lab: PodLab, greeter: str) -> None:
-    script = f"""
-import asyncio, pathlib, tempfile
-from lab.testing.pod_lab import container, pod_lab
-async def main():
-    with tempfile.TemporaryDirectory() as state:
-        async with pod_lab(pathlib.Path(state)) as lab:
-            lab.create(command=["python", "-m", "greeter_server", "--address=0.0.0.0:8000"])
-            await lab.logged("Listening")
-            assert lab.network.node != {lab.network.node!r}
-asyncio.run(main())
-"""
-    other = await asyncio.create_subprocess_exec(sys.executable, "-c", script)
-    assert await other.wait() == 0
-    lab.create(containers=[client("greeter:8000")])
-    await lab.logged(f"(Backend IP: {greeter})")
-    await until(lambda: lab.container(pod="greeter")["restartCount"] == 0, "it runs as before")

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 
 import grpc.aio
@@ -136,66 +136,51 @@ def test_ports_are_named_and_low_ones_moved() -> None:
     assert (TARGET.port("web"), TARGET.port(80), TARGET.port(8000)) == (8080, 10080, 8000)
 
 
-class Script:
-    """Probes whose outcomes are written down: `+` success, `-` failure, `?` error; then it waits for ever."""
+class Spent(Exception):
+    """There are no more outcomes."""
 
-    def __init__(self, outcomes: str) -> None:
-        self._outcomes = list(outcomes)
-        self.spent = asyncio.Event()
 
-    async def check(self, probe: Object, target: Target) -> None:
-        if not self._outcomes:
-            self.spent.set()
-            await asyncio.Event().wait()
-        match self._outcomes.pop(0):
+async def believed(kind: Kind, outcomes: str, monkeypatch: pytest.MonkeyPatch) -> tuple[list[bool], int]:
+    """The results that come of `+` success, `-` failure, `?` error; and how often something was called unhealthy."""
+    left, found, complaints = iter(outcomes), list[bool](), list[str]()
+
+    async def check(probe: Object, target: Target) -> None:
+        match next(left, ""):
             case "-":
                 raise ProbeFailed("no")
             case "?":
                 raise ProbeErrored("what")
+            case "":
+                raise Spent
 
-
-async def believed(kind: Kind, outcomes: str, monkeypatch: pytest.MonkeyPatch, **probe: int) -> tuple[list[bool], int]:
-    """The results that come of these outcomes, and how often something was called unhealthy."""
-    script = Script(outcomes)
-    found: list[bool] = []
-    complaints: list[str] = []
-    monkeypatch.setattr(probes, "check", script.check)
-    default = {"periodSeconds": 0, "successThreshold": 1, "failureThreshold": 3}
-    now = asyncio.get_running_loop().time()
-
-    async def collect() -> None:
-        async with aclosing(probes.results(kind, default | probe, TARGET, now, complaints.append)) as results:
-            async for result in results:
-                found.append(result)
-
-    collecting = asyncio.create_task(collect())
-    spent = asyncio.create_task(script.spent.wait())
-    await asyncio.wait({collecting, spent}, return_when=asyncio.FIRST_COMPLETED, timeout=20)
-    for task in (collecting, spent):
-        task.cancel()
+    monkeypatch.setattr(probes, "check", check)
+    probe = {"periodSeconds": 0, "successThreshold": 1, "failureThreshold": 3}
+    with suppress(Spent):
+        async for result in probes.results(kind, probe, TARGET, 0, complaints.append):
+            found.append(result)
     return found, len(complaints)
 
 
 @pytest.mark.parametrize(
-    ("kind", "outcomes", "expected"),
+    ("kind", "outcomes", "expected", "told"),
     [
-        (Kind.READINESS, "+++", [True]),
-        (Kind.READINESS, "---", []),  # it wasn't ready before
-        (Kind.READINESS, "+--+--", [True]),
-        (Kind.READINESS, "+---+", [True, False, True]),
-        (Kind.READINESS, "+--?-", [True, False]),
-        (Kind.LIVENESS, "+++", []),  # it was alive before
-        (Kind.LIVENESS, "+--+--+", []),
-        (Kind.LIVENESS, "---+", [False]),  # and that's the end of it
-        (Kind.LIVENESS, "????", []),
-        (Kind.STARTUP, "--+-", [True]),
-        (Kind.STARTUP, "---+", [False]),
+        (Kind.READINESS, "+++", [True], 0),
+        (Kind.READINESS, "---", [], 3),  # it wasn't ready before
+        (Kind.READINESS, "+--+--", [True], 4),
+        (Kind.READINESS, "+---+", [True, False, True], 3),
+        (Kind.READINESS, "+--?-", [True, False], 4),
+        (Kind.LIVENESS, "+++", [], 0),  # it was alive before
+        (Kind.LIVENESS, "+--+--+", [], 4),
+        (Kind.LIVENESS, "---+", [False], 3),  # and that's the end of it
+        (Kind.LIVENESS, "????", [], 4),
+        (Kind.STARTUP, "--+-", [True], 2),
+        (Kind.STARTUP, "---+", [False], 3),
     ],
 )
 async def test_thresholds_are_counted_in_a_row(
-    kind: Kind, outcomes: str, expected: list[bool], monkeypatch: pytest.MonkeyPatch
+    kind: Kind, outcomes: str, expected: list[bool], told: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (await believed(kind, outcomes, monkeypatch))[0] == expected
+    assert await believed(kind, outcomes, monkeypatch) == (expected, told)
 
 
 async def test_the_first_probe_waits_for_its_initial_delay(monkeypatch: pytest.MonkeyPatch) -> None:
