@@ -88,7 +88,7 @@ def _finalizers(obj: Object) -> list[str]:
 
 def _drop_empty(meta: Object) -> None:
     """Collections with nothing in them aren't there, as Kubernetes writes objects."""
-    for field in ("annotations", "finalizers", "labels", "managedFields", "ownerReferences"):
+    for field in ("annotations", "finalizers", "labels", "ownerReferences"):
         if not meta.get(field):
             meta.pop(field, None)
 

@@ -17,7 +17,7 @@ from lab.apimachinery.version import KUBERNETES
 
 PREFIX = "#/$defs/"
 V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-PATCH_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation", "force")
+PATCH_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
 
 
 def index() -> Object:

@@ -20,9 +20,8 @@ from lab.apiserver.subresources import eviction_options, patch_scale, scale_of, 
 from lab.kubelet import podlogs
 from lab.network import Network
 from lab.objects.options import DeleteOptions, ListOptions, WriteOptions, as_bool, write_continue
-from lab.objects.patches import APPLY, patched
+from lab.objects.patches import check_type, patched
 from lab.objects.registry import Registry
-from lab.objects.validation import fields
 
 OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
 RETURNED = ("pods", "services", "serviceaccounts")  # a DELETE of these answers with the object
@@ -126,14 +125,12 @@ class Handlers:
         return answer(representation.one(info.resource, updated), 200, warnings)
 
     async def _patch(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+        check_type(request.content_type)
         options = _write_options(request)
-        representation, value, new = _representation(request), await body(request), False
+        representation, value = _representation(request), await body(request)
         where = (info.resource, info.namespace, info.name)
-        if request.content_type == APPLY:
-            obj, warnings, new = self._registry.apply(*where, value, options)
-        else:
-            obj, warnings = self._registry.patch(*where, request.content_type, value, options)
-        return answer(representation.one(info.resource, obj), 201 if new else 200, warnings)
+        obj, warnings = self._registry.patch(*where, request.content_type, value, options)
+        return answer(representation.one(info.resource, obj), 200, warnings)
 
     async def _delete(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
         options = DeleteOptions.read(request.query, await body(request) if request.can_read_body else {})
@@ -196,17 +193,7 @@ def _representation(request: web.Request) -> Representation:
 
 def _write_options(request: web.Request) -> WriteOptions:
     """Raises errors.Invalid."""
-    kind = OPTIONS[request.method]
-    options = WriteOptions.read(request.query, request.headers.get("User-Agent", ""), kind)
-    apply = request.content_type == APPLY and request.method == "PATCH"
-    wrong: fields.Errors = []
-    if apply and not request.query.get("fieldManager"):
-        wrong = [fields.required("fieldManager", "is required for apply patch")]
-    if options.force and not apply:
-        wrong = [fields.forbidden("force", "may not be specified for non-apply patch")]
-    if wrong:
-        raise fields.invalid_options(f"{kind}.meta.k8s.io", "", wrong, "meta.k8s.io", kind)
-    return options
+    return WriteOptions.read(request.query, OPTIONS[request.method])
 
 
 def _key(obj: Object) -> tuple[str, str]:

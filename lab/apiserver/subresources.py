@@ -11,7 +11,6 @@ from lab.apimachinery.resources import Resource
 from lab.apimachinery.schemas import schema_of
 from lab.apimachinery.store import Object, Store
 from lab.apiserver.printers import label_selector
-from lab.objects import managedfields
 from lab.objects.decoding import Decoder
 from lab.objects.options import WriteOptions
 from lab.objects.patches import patched
@@ -51,7 +50,6 @@ def update_scale(store: Store, resource: Resource, obj: Object, value: Any, opti
     new["spec"]["replicas"] = replicas
     if version := wanted.get("metadata", {}).get("resourceVersion"):
         new["metadata"]["resourceVersion"] = version
-    managedfields.track(obj, new, schema_of(resource), options.manager, "scale")
     return scale_of((store.fork() if options.dry_run else store).update(resource.plural, new))
 
 

@@ -193,8 +193,6 @@ async def test_a_query_that_is_none(call: Call, query: str, code: int, message: 
     [
         ("dryRun=foo", 'dryRun: Unsupported value: ["foo"]: supported values: "All"'),
         ("fieldValidation=foo", 'Unsupported value: "foo": supported values: "", "Ignore", "Strict", "Warn"'),
-        ("fieldManager=" + "a" * 200, "fieldManager"),
-        ("force=true", "may not be specified for non-apply patch"),
     ],
 )
 async def test_write_options_that_are_none(call: Call, query: str, message: str) -> None:

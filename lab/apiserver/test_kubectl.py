@@ -166,15 +166,11 @@ async def test_diff_shows_what_apply_would_do_and_does_not_do_it(kubectl: Kubect
     assert lab.store.get("deployments", "default", "web")["metadata"]["resourceVersion"] == version
 
 
-async def test_server_side_apply_and_its_conflicts(kubectl: Kubectl, lab: HollowLab) -> None:
-    manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shared}\ndata: {a: '%s', b: '%s'}\n"
-    assert await apply(kubectl, manifest % (1, 2), "--server-side") == "configmap/shared serverside-applied\n"
-    other = ("apply", "-f", "-", "--server-side", "--field-manager=other")
-    conflict = await kubectl(*other, stdin=manifest % (1, 3), fails=True)
-    assert 'Apply failed with 1 conflict: conflict with "kubectl": .data.b' in conflict.err
-    await kubectl(*other, "--force-conflicts", stdin=manifest % (1, 3))
-    await kubectl("apply", "-f", "-", "--server-side", stdin=manifest.replace(", b: '%s'", "") % 1)
-    assert lab.store.get("configmaps", "default", "shared")["data"] == {"a": "1", "b": "3"}
+@pytest.mark.parametrize("command", ["apply", "diff"])
+async def test_server_side_apply_is_refused_in_one_line_with_a_remedy(kubectl: Kubectl, command: str) -> None:
+    said = await kubectl(command, "-f", "-", "--server-side", stdin=JOB, fails=True)
+    assert "the lab has no server-side apply (application/apply-patch+yaml): leave out --server-side" in said.err
+    assert len(said.err.splitlines()) == 1
 
 
 async def test_what_the_server_says_of_itself(kubectl: Kubectl) -> None:

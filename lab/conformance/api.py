@@ -24,7 +24,6 @@ T = TypeVar("T")
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
-APPLY = "application/apply-patch+yaml"
 
 GROUP_VERSIONS = {
     "deployments": "apis/apps/v1",

@@ -36,12 +36,6 @@ async def test_it_creates_reads_patches_lists_and_deletes(client: AsyncClient) -
     assert caught.value.status.reason == "NotFound"
 
 
-async def test_it_applies(client: AsyncClient) -> None:
-    for value in ("1", "2"):
-        await client.apply(ConfigMap(metadata=ObjectMeta(name="one"), data={"a": value}))
-    assert (await client.get(ConfigMap, "one")).data == {"a": "2"}
-
-
 async def test_it_waits_and_watches_and_scales(client: AsyncClient) -> None:
     spec = msgspec.convert(pod_spec(container(SLEEP)), PodSpec)
     template = PodTemplateSpec(metadata=ObjectMeta(labels={"app": "web"}), spec=spec)

@@ -24,7 +24,7 @@ from lab.apimachinery.store import Object
 from lab.objects import protobuf
 
 JSON = "application/json"
-YAML = ("application/yaml", "application/apply-patch+yaml")
+YAML = "application/yaml"
 JSON_PATCHES = tuple(f"application/{kind}-patch+json" for kind in ("json", "merge", "strategic-merge"))
 DEPTH = 100  # levels of nesting; Kubernetes' own objects have about 20
 TOO_DEEP = f"it is nested deeper than {DEPTH} levels"
@@ -37,14 +37,14 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 def parse(body: bytes, content_type: str) -> Any:
     """The JSON value in a request's body. Raises BadRequest and UnsupportedMediaType."""
-    if content_type not in (JSON, *YAML, *JSON_PATCHES, protobuf.CONTENT_TYPE):
-        accepted = f"{JSON}, {YAML[0]}, {protobuf.CONTENT_TYPE}"
+    if content_type not in (JSON, YAML, *JSON_PATCHES, protobuf.CONTENT_TYPE):
+        accepted = f"{JSON}, {YAML}, {protobuf.CONTENT_TYPE}"
         message = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         raise UnsupportedMediaType(message)
     try:
         if content_type == protobuf.CONTENT_TYPE:
             value = protobuf.parse(body)
-        elif content_type in YAML and not body.lstrip().startswith(b"{"):
+        elif content_type == YAML and not body.lstrip().startswith(b"{"):
             value = _parse_yaml(body)
         else:
             value = json.loads(body, parse_constant=_refuse)

@@ -24,25 +24,19 @@ POLICIES = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
 class WriteOptions:
     """Of create, update and patch."""
 
-    manager: str
-    dry_run: bool = False
-    validation: str = "Warn"
-    force: bool = False
+    dry_run: bool
+    validation: str
 
     @classmethod
-    def read(cls, query: Query, user_agent: str, kind: str) -> "WriteOptions":
+    def read(cls, query: Query, kind: str) -> "WriteOptions":
         """`kind` is what messages call them: CreateOptions, UpdateOptions or PatchOptions. Raises errors.Invalid."""
         found = _dry_run_errors(query)
         validation = query.get("fieldValidation", "")
         if validation not in VALIDATIONS:
             found.append(fields.unsupported("fieldValidation", validation, VALIDATIONS))
-        agent = "".join(filter(str.isprintable, user_agent.partition("/")[0]))
-        manager = query.get("fieldManager") or agent[:128]
-        if len(manager) > 128 or not manager.isprintable():
-            found.append(fields.invalid("fieldManager", manager, "must be at most 128 printable characters"))
         if found:
             raise _invalid(kind, found)
-        return cls(manager, query.get("dryRun") == "All", validation or "Warn", as_bool(query, "force"))
+        return cls(query.get("dryRun") == "All", validation or "Warn")
 
 
 @dataclass(frozen=True)

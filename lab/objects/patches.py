@@ -1,6 +1,7 @@
 """PATCH by its content type: JSON patch (RFC 6902), merge patch (RFC 7386) and strategic merge patch.
 
-Stands for k8s.io/apiserver/pkg/endpoints/handlers/patch.go. Server-side apply is in apply.py.
+Stands for k8s.io/apiserver/pkg/endpoints/handlers/patch.go. Server-side apply, which needs to know who manages which
+field, is not in the lab.
 """
 
 import copy
@@ -28,17 +29,23 @@ def patched(content_type: str, obj: Object, patch: Any, schema: Schema) -> Any:
 
     Raises BadRequest, Invalid, UnsupportedMediaType.
     """
+    check_type(content_type)
     if content_type == JSON_PATCH:
         return _json_patch(obj, patch)
-    if content_type not in (MERGE_PATCH, STRATEGIC):
-        raise UnsupportedMediaType(
-            f"415: Unsupported Media Type: a patch is one of {JSON_PATCH}, {MERGE_PATCH}, {STRATEGIC}, {APPLY}"
-        )
     if not isinstance(patch, dict):
-        raise BadRequest("json: cannot unmarshal the patch into Go value of type map[string]interface {}")
+        raise BadRequest(f"a patch of the type {content_type} is an object")
     if content_type == MERGE_PATCH:
         return merge_patch(copy.deepcopy(obj), patch)
     return strategic_merge(copy.deepcopy(obj), patch, schema)
+
+
+def check_type(content_type: str) -> None:
+    """Raises UnsupportedMediaType."""
+    if content_type == APPLY:
+        raise UnsupportedMediaType(f"the lab has no server-side apply ({APPLY}): leave out --server-side")
+    if content_type not in (JSON_PATCH, MERGE_PATCH, STRATEGIC):
+        known = f"{JSON_PATCH}, {MERGE_PATCH}, {STRATEGIC}"
+        raise UnsupportedMediaType(f"415: Unsupported Media Type: a patch is one of {known}, not {content_type:.100}")
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -59,12 +66,5 @@ def _json_patch(obj: Object, patch: Any) -> Any:
         raise BadRequest("error decoding patch: a JSON patch is an array of operations")
     try:
         return jsonpatch.apply_patch(obj, patch)
-    # The library checks little of what it is given: any of these is a patch that doesn't fit the object.
-    except (
-        jsonpatch.JsonPatchException,
-        jsonpointer.JsonPointerException,
-        TypeError,
-        ValueError,
-        LookupError,
-    ) as error:
+    except MISFITS as error:
         raise Invalid(f"the server rejected our request due to an error in our request: {error}"[:1000]) from error

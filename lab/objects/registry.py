@@ -12,7 +12,7 @@ from lab.apimachinery.resources import Resource
 from lab.apimachinery.schemas import schema_of
 from lab.apimachinery.store import Object, Store
 from lab.network import Network
-from lab.objects import addresses, admission, defaults, ignored, managedfields, strategies, validation
+from lab.objects import addresses, admission, defaults, ignored, strategies, validation
 from lab.objects.decoding import Decoder
 from lab.objects.options import DeleteOptions, ListOptions, WriteOptions
 from lab.objects.patches import patched
@@ -30,38 +30,19 @@ class Registry:
     def create(self, resource: Resource, namespace: str, value: Any, options: WriteOptions) -> Written:
         obj, warnings = _decode(resource, value, options)
         warnings += ignored.warnings(resource, obj)
-        return self._create(resource, namespace, obj, options, track=True), warnings
+        return self._create(resource, namespace, obj, options), warnings
 
     def update(self, resource: Resource, namespace: str, name: str, value: Any, options: WriteOptions) -> Written:
         obj, warnings = _decode(resource, value, options)
         _check_identity(obj, namespace, name)
         warnings += ignored.warnings(resource, obj, self._store.find(resource.plural, namespace, name))
-        return self._update(resource, obj, options, track=True), warnings
+        return self._update(resource, obj, options), warnings
 
     def patch(
         self, resource: Resource, namespace: str, name: str, content_type: str, patch: Any, options: WriteOptions
     ) -> Written:
-        """All kinds of patch but server-side apply."""
         old = self._store.get(resource.plural, namespace, name)
         return self.update(resource, namespace, name, patched(content_type, old, patch, schema_of(resource)), options)
-
-    def apply(
-        self, resource: Resource, namespace: str, name: str, value: Any, options: WriteOptions
-    ) -> tuple[Object, list[str], bool]:
-        """Server-side apply: the object, warnings, and whether it is new."""
-        if not isinstance(value, dict) or "kind" not in value or "apiVersion" not in value:
-            raise errors.BadRequest("invalid object type: a configuration to apply has an apiVersion and a kind")
-        applied, warnings = _decode(resource, value, options)
-        applied.setdefault("metadata", {}).setdefault("name", name)
-        _check_identity(applied, namespace, name)
-        live = self._store.find(resource.plural, namespace, name)
-        warnings += ignored.warnings(resource, applied, live)
-        obj = managedfields.apply(live, applied, schema_of(resource), options.manager, force=options.force)
-        if live is None:
-            stored = self._create(resource, namespace, obj, options, track=False)
-        else:
-            stored = self._update(resource, obj, options, track=False)
-        return stored, warnings, live is None
 
     def update_status(
         self, resource: Resource, namespace: str, name: str, value: Any, options: WriteOptions
@@ -95,7 +76,7 @@ class Registry:
         names = [(obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) for obj in found]
         return [self.delete(resource, *name, options)[0] for name in names]
 
-    def _create(self, resource: Resource, namespace: str, obj: Object, options: WriteOptions, *, track: bool) -> Object:
+    def _create(self, resource: Resource, namespace: str, obj: Object, options: WriteOptions) -> Object:
         meta = obj.setdefault("metadata", {})
         if meta.get("resourceVersion"):
             raise errors.BadRequest("resourceVersion should not be set on objects to be created")
@@ -114,11 +95,9 @@ class Registry:
         admission.check_create(self._store, resource, obj)
         validation.validate(resource, obj)
         with self._address(obj, options) if resource.plural == "services" else nullcontext():
-            if track:
-                managedfields.track(None, obj, schema_of(resource), options.manager)
             return self._target(options).create(resource.plural, obj)
 
-    def _update(self, resource: Resource, obj: Object, options: WriteOptions, *, track: bool) -> Object:
+    def _update(self, resource: Resource, obj: Object, options: WriteOptions) -> Object:
         meta = obj["metadata"]
         old = self._store.get(resource.plural, meta.get("namespace", ""), meta["name"])
         defaults.set_defaults(resource.plural, old)  # what a controller wrote hasn't had them
@@ -127,8 +106,6 @@ class Registry:
         validation.validate(resource, obj, old)
         needs_address = resource.plural == "services" and old["spec"]["type"] == "ExternalName"
         with self._address(obj, options) if needs_address else nullcontext():
-            if track:
-                managedfields.track(old, obj, schema_of(resource), options.manager)
             return self._target(options).update(resource.plural, obj)
 
     def _target(self, options: WriteOptions) -> Store:
@@ -150,6 +127,7 @@ def _decode(resource: Resource, value: Any, options: WriteOptions) -> Written:
     """The object, and warnings of the fields that it doesn't have. Raises BadRequest for them where so asked."""
     decoder = Decoder(resource)
     obj = decoder.decode(value)
+    obj.get("metadata", {}).pop("managedFields", None)  # the lab tracks no managers
     if decoder.unknown and options.validation == "Strict":
         raise decoder.strict_error()
     warn = options.validation == "Warn"
