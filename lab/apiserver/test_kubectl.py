@@ -27,7 +27,7 @@ async def test_apply_removes_what_a_manifest_no_longer_has(kubectl: Kubectl, lab
     assert container["env"] == [{"name": "OTHER", "value": "b"}]
 
 
-async def test_a_field_that_is_none_is_refused_as_kubernetes_words_it(kubectl: Kubectl) -> None:
+async def test_a_field_that_there_is_not_is_refused_or_warned_of_as_asked(kubectl: Kubectl) -> None:
     bad = WEB.replace("replicas:", "replica:")
     said = (await kubectl("apply", "-f", "-", stdin=bad, fails=True)).err
     assert 'Deployment in version "v1" cannot be handled as a Deployment: strict decoding error: ' in said

@@ -1,23 +1,21 @@
 """From bytes to an object of a kind: what k8s.io/apimachinery's serializers and its strict JSON decoder do.
 
-A value of the wrong type is an error, worded as Go's; a field that the kind doesn't have is dropped and reported
-(KEP-2885, field validation).
+A value of the wrong type is an error; a field that the kind doesn't have is dropped and reported (KEP-2885, field
+validation).
 """
 
 import base64
-import binascii
-import datetime
 import json
 import re
-import string
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import yaml
 
+from lab.apimachinery import quantities
 from lab.apimachinery.errors import BadRequest, UnsupportedMediaType
-from lab.apimachinery.quantities import FORM
-from lab.apimachinery.quantities import parse as parse_quantity
 from lab.apimachinery.resources import Resource
 from lab.apimachinery.schemas import Schema, schema_of
 from lab.apimachinery.store import Object
@@ -29,9 +27,6 @@ JSON_PATCHES = tuple(f"application/{kind}-patch+json" for kind in ("json", "merg
 DEPTH = 100  # levels of nesting; Kubernetes' own objects have about 20
 TOO_DEEP = f"it is nested deeper than {DEPTH} levels"
 ZERO: dict[str, Any] = {"string": "", "integer": 0, "number": 0, "boolean": False, "array": [], "object": {}}
-GO_TYPES = {"string": "string", "number": "float64", "boolean": "bool"}
-LIMITS = {"int32": 2**31, "int64": 2**63}
-BASE64 = string.ascii_letters + string.digits + "+/"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -106,77 +101,44 @@ class Decoder:
     def decode(self, value: Any) -> Object:
         """The object without its unknown fields and nulls. Raises BadRequest for a value of the wrong type."""
         if not isinstance(value, dict):
-            raise self._error(f"json: cannot unmarshal {_json_type(value)} into Go value of type {self._kind}")
+            raise self._error(f"{json.dumps(value):.100} is not an object")
         for field, expected in (("apiVersion", self._version), ("kind", self._kind)):
             if value.get(field, expected) != expected:
-                kind, version = value.get("kind", self._kind), str(value.get("apiVersion", self._version))
-                start = f'{kind} in version "{version.rpartition("/")[2]}" cannot be handled as a {self._kind}'
-                raise BadRequest(f"{start}: this address takes {self._version} {self._kind}")
-        decoded = self._struct(value, self._schema, "", ())
-        return {"apiVersion": self._version, "kind": self._kind} | decoded
+                given = f"{value.get('apiVersion', self._version)} {value.get('kind', self._kind)}"
+                raise self._error(f"this address takes {self._version} {self._kind}, not {given:.100}")
+        return {"apiVersion": self._version, "kind": self._kind} | self._struct(value, self._schema, "")
 
-    def _struct(self, value: Object, schema: Schema, path: str, fields: tuple[str, ...]) -> Object:
+    def _struct(self, value: Object, schema: Schema, path: str) -> Object:
         properties, decoded = schema["properties"], {}
         for key, child in value.items():
             child_path = f"{path}.{key}" if path else key
             if key not in properties:
                 self.unknown.append(child_path)
             elif child is not None:
-                where = (schema.get("title", ""), *fields[1:], key)
-                found = self._value(child, properties[key], child_path, where)
+                found = self._value(child, properties[key], child_path)
                 # Go leaves out lists and maps that are empty; a struct without fields is there.
                 if found not in ([], {}) or "properties" in properties[key] or key in schema.get("required", []):
                     decoded[key] = found
         return decoded
 
-    def _value(self, value: Any, schema: Schema, path: str, fields: tuple[str, ...]) -> Any:
-        """`fields` are the Go type that a message names, and the fields from the object's top down to this one."""
-        if value is None:
-            return ZERO[schema.get("type", "string")]
-        if schema.get("title") in ("IntOrString", "Quantity", "MicroTime", "Time"):
-            return self._scalar(value, schema["title"], fields)
+    def _value(self, value: Any, schema: Schema, path: str) -> Any:
         kind = schema.get("type", "object")
-        if _json_type(value) not in (("number",) if kind == "integer" else (kind,)):
-            raise self._mismatch(_json_type(value), schema, fields)
-        if kind == "object" and "properties" in schema:
-            return self._struct(value, schema, path, fields)
-        if kind == "object":
-            items = schema.get("additionalProperties")
-            return {k: self._value(v, items, f"{path}.{k}", fields) for k, v in value.items()} if items else value
+        if value is None:
+            return ZERO.get(kind, "")
+        # IntOrString and Quantity have no type of their own in the schemas; int32 and byte are formats of types.
+        name = next(name for name in (schema.get("title"), schema.get("format"), kind) if name in TYPES)
+        fits, wanted = TYPES[name]
+        if not fits(value):
+            raise self._error(f"{path}: {json.dumps(value):.100} is not {wanted}")
         if kind == "array":
-            return [self._value(v, schema["items"], f"{path}[{i}]", fields) for i, v in enumerate(value)]
-        if kind == "integer" and not _fits(value, schema):
-            raise self._mismatch(f"number {value}", schema, fields)
-        if schema.get("format") == "byte":
-            self._check_base64(value)
-        return int(value) if kind == "integer" else value
-
-    def _scalar(self, value: Any, title: str, fields: tuple[str, ...]) -> Any:
-        """The types that read themselves: integers or strings, quantities and times."""
-        text = isinstance(value, str)
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if title == "IntOrString" and (text or (number and _fits(value, {"format": "int32"}))):
-            return value if text else int(value)
-        if title == "Quantity" and (number or text) and _is_quantity(str(value)):
+            return [self._value(item, schema["items"], f"{path}[{i}]") for i, item in enumerate(value)]
+        if "properties" in schema:
+            return self._struct(value, schema, path)
+        if items := schema.get("additionalProperties"):
+            return {key: self._value(item, items, f"{path}.{key}") for key, item in value.items()}
+        if name == "Quantity":
             return str(value)
-        if title in ("Time", "MicroTime") and text and _is_time(value):
-            return value
-        if title == "Quantity":
-            raise self._error(f"quantities must match the regular expression '{FORM.pattern}'")
-        if text:
-            raise self._error(f'parsing time "{value}" as "2006-01-02T15:04:05Z07:00": cannot parse "{value}"')
-        raise self._mismatch(_json_type(value), {"type": "string"}, fields)
-
-    def _check_base64(self, value: str) -> None:
-        try:
-            base64.b64decode(value, validate=True)
-        except binascii.Error as error:
-            legal = len(value) - len(value.lstrip(BASE64))
-            raise self._error(f"illegal base64 data at input byte {legal}") from error
-
-    def _mismatch(self, got: str, schema: Schema, fields: tuple[str, ...]) -> BadRequest:
-        where = f"field {fields[0]}.{'.'.join(fields[1:])}"
-        return self._error(f"json: cannot unmarshal {got} into Go struct {where} of type {_go_type(schema)}")
+        return int(value) if name != "number" and isinstance(value, float) else value
 
     def _error(self, message: str) -> BadRequest:
         version = self._version.rpartition("/")[2]
@@ -187,41 +149,46 @@ class Decoder:
         return self._error("strict decoding error: " + ", ".join(f'unknown field "{path}"' for path in self.unknown))
 
 
-def _is_quantity(text: str) -> bool:
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any, limit: int) -> bool:
+    return _is_number(value) and value == value // 1 and -limit <= value < limit
+
+
+def _reads(read: Callable[[Any], object], value: Any) -> bool:
+    """Whether what reads such a value can read this one."""
     try:
-        parse_quantity(text)
+        read(value)
     except ValueError:
         return False
     return True
 
 
-def _is_time(text: str) -> bool:
-    try:
-        datetime.datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return TIME.fullmatch(text) is not None
+def _is_time(value: Any) -> bool:
+    return isinstance(value, str) and TIME.fullmatch(value) is not None and _reads(datetime.fromisoformat, value)
 
 
-def _json_type(value: Any) -> str:
-    names = ((bool, "boolean"), (str, "string"), (int | float, "number"), (list, "array"), (dict, "object"))
-    return next((name for kind, name in names if isinstance(value, kind)), "null")
+def _is_base64(value: Any) -> bool:
+    return isinstance(value, str) and _reads(partial(base64.b64decode, validate=True), value)
 
 
-def _go_type(schema: Schema) -> str:
-    match schema.get("type", "object"):
-        case "integer":
-            return str(schema.get("format", "int64"))
-        case "array":
-            return f"[]{_go_type(schema['items'])}"
-        case "object" if "title" in schema:
-            return f"v1.{schema['title']}"
-        case "object":
-            return f"map[string]{_go_type(schema.get('additionalProperties', {'type': 'string'}))}"
-        case scalar:
-            return GO_TYPES[scalar]
+def _is_quantity(value: Any) -> bool:
+    return (isinstance(value, str) or _is_number(value)) and _reads(quantities.parse, value)
 
 
-def _fits(value: float, schema: Schema) -> bool:
-    limit = LIMITS[schema.get("format", "int64")]
-    return value == value // 1 and -limit <= value < limit
+TYPES: dict[Any, tuple[Callable[[Any], bool], str]] = {
+    "string": (lambda value: isinstance(value, str), "a string"),
+    "boolean": (lambda value: isinstance(value, bool), "true or false"),
+    "array": (lambda value: isinstance(value, list), "a list"),
+    "object": (lambda value: isinstance(value, dict), "an object"),
+    "number": (_is_number, "a number"),
+    "integer": (lambda value: _is_whole(value, 2**63), "a whole number"),
+    "int32": (lambda value: _is_whole(value, 2**31), "a whole number of 32 bits"),
+    "IntOrString": (lambda value: isinstance(value, str) or _is_whole(value, 2**31), "a whole number or a string"),
+    "Quantity": (_is_quantity, "a quantity, such as 100m, 0.5 or 64Mi"),
+    "byte": (_is_base64, "base64"),
+    "Time": (_is_time, "a time, such as 2026-01-02T15:04:05Z"),
+    "MicroTime": (_is_time, "a time, such as 2026-01-02T15:04:05.000000Z"),
+}

@@ -15,9 +15,8 @@ from lab.objects.selectors import Selector, field_selector, label_selector
 from lab.objects.validation import fields
 
 Query = Mapping[str, str]
-VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 SECONDS = re.compile("-?[0-9]{1,10}")
-POLICIES = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
+FINALIZERS = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
 
 
 @dataclass(frozen=True)
@@ -31,12 +30,11 @@ class WriteOptions:
     def read(cls, query: Query, kind: str) -> "WriteOptions":
         """`kind` is what messages call them: CreateOptions, UpdateOptions or PatchOptions. Raises errors.Invalid."""
         found = _dry_run_errors(query)
-        validation = query.get("fieldValidation", "")
-        if validation not in VALIDATIONS:
-            found.append(fields.unsupported("fieldValidation", validation, VALIDATIONS))
+        validation = query.get("fieldValidation") or "Warn"
+        found += fields.one_of("Ignore", "Strict", "Warn")("fieldValidation", validation)
         if found:
             raise _invalid(kind, found)
-        return cls(query.get("dryRun") == "All", validation or "Warn")
+        return cls(query.get("dryRun") == "All", validation)
 
 
 @dataclass(frozen=True)
@@ -58,9 +56,8 @@ class DeleteOptions:
         if isinstance(options.get("dryRun"), list):
             options["dryRun"] = ",".join(map(str, options["dryRun"]))
         found = _dry_run_errors(options)
-        policy = options.get("propagationPolicy") or ("Orphan" if options.get("orphanDependents") is True else "")
-        if policy not in ("", "Background", *POLICIES):
-            found.append(fields.unsupported("propagationPolicy", policy, ("Foreground", "Background", "Orphan")))
+        policy = options.get("propagationPolicy") or "Background"
+        found += fields.one_of("Background", "Foreground", "Orphan")("propagationPolicy", policy)
         grace = options.get("gracePeriodSeconds")
         if grace is not None and (not SECONDS.fullmatch(str(grace)) or abs(int(grace)) >= 2**31):
             raise errors.BadRequest(f"gracePeriodSeconds is a number of seconds, not {grace!r:.100}")
@@ -73,7 +70,7 @@ class DeleteOptions:
         return cls(
             bool(options.get("dryRun")),
             None if grace is None else int(grace) if int(grace) >= 0 else 1,
-            POLICIES.get(policy, ""),
+            FINALIZERS.get(str(policy), ""),
             str(preconditions.get("uid") or ""),
             str(preconditions.get("resourceVersion") or ""),
         )
@@ -94,16 +91,7 @@ class ListOptions:
 
     @classmethod
     def read(cls, query: Query, resource: Resource) -> "ListOptions":
-        """Raises errors.BadRequest and errors.Invalid."""
-        watch = as_bool(query, "watch")
-        found: fields.Errors = []
-        if query.get("resourceVersionMatch") and not (query.get("resourceVersion") or watch):
-            say = "resourceVersionMatch is forbidden unless resourceVersion is provided"
-            found.append(fields.forbidden("resourceVersionMatch", say))
-        if "sendInitialEvents" in query and not watch:
-            found.append(fields.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
-        if found:
-            raise _invalid("ListOptions", found)
+        """Raises errors.BadRequest."""
         after, version = None, _number(query, "resourceVersion")
         if query.get("continue"):
             after, version = read_continue(query["continue"])
@@ -148,13 +136,12 @@ def _number(query: Query, name: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise errors.BadRequest(f'{name}: Invalid value: "{text:.100}": strconv.ParseUint: invalid syntax')
+        raise errors.BadRequest(f'{name}: Invalid value: "{text:.100}"; it is a number')
     return int(text)
 
 
 def _dry_run_errors(options: Mapping[str, Any]) -> fields.Errors:
-    given = options.get("dryRun") or "All"
-    return [] if given == "All" else [fields.unsupported("dryRun", [given], ("All",))]
+    return fields.one_of("All")("dryRun", options.get("dryRun") or "All")
 
 
 def _invalid(kind: str, found: fields.Errors) -> errors.Invalid:

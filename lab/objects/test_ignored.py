@@ -9,7 +9,16 @@ from lab.apimachinery.schemas import schema_of
 from lab.apimachinery.store import Object
 from lab.objects import ignored
 from lab.objects.ignored import warnings
-from lab.objects.test_validation import C, deployment, job, pod
+
+C = {"name": "a", "image": "b"}
+
+
+def pod(container: Object | None = None, **spec: Any) -> Object:
+    return {"spec": {"containers": [C | (container or {})]} | spec}
+
+
+def deployment(**spec: Any) -> Object:
+    return {"spec": {"template": {"spec": {"containers": [C]}}} | spec}
 
 
 def service(**spec: Any) -> Object:
@@ -28,7 +37,7 @@ HARDENED = {"securityContext": {"runAsNonRoot": True}, "resources": {"limits": {
             "services",
             service(ports=[{"port": 53, "protocol": "TCP"}], sessionAffinity="None", internalTrafficPolicy="Cluster"),
         ),
-        ("jobs", job(completionMode="NonIndexed", suspend=False)),
+        ("jobs", deployment(completionMode="NonIndexed", suspend=False)),
         ("configmaps", {"data": {"a": "b"}}),
     ],
 )
@@ -64,8 +73,8 @@ def test_what_it_goes_by_and_what_is_so_anyway_is_not_named(plural: str, body: O
         ("services", service(trafficDistribution="PreferClose"), "spec.trafficDistribution"),
         ("services", service(ports=[{"port": 53, "protocol": "UDP"}]), "spec.ports[0].protocol"),
         ("deployments", deployment(paused=True), "spec.paused"),
-        ("jobs", job(completionMode="Indexed", completions=1), "spec.completionMode"),
-        ("jobs", job(suspend=True), "spec.suspend"),
+        ("jobs", deployment(completionMode="Indexed", completions=1), "spec.completionMode"),
+        ("jobs", deployment(suspend=True), "spec.suspend"),
         ("nodes", {"spec": {"taints": [{"key": "spot", "effect": "NoSchedule"}]}}, "spec.taints"),
         ("serviceaccounts", {"imagePullSecrets": [{"name": "s"}]}, "imagePullSecrets"),
     ],

@@ -1,54 +1,32 @@
 """Whether an object is a good one of its kind, beyond the types of its fields, which decoding has checked.
 
-Stands for the validation of k8s.io/kubernetes/pkg/apis, of which it has the rules that users run into, in
-Kubernetes' own words.
+Stands for the validation of k8s.io/kubernetes/pkg/apis, of which it has the rules that users run into: same field, same
+reason, in words of its own. The rules are held against the types in an object's schema, wherever these stand in it.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Iterator
+from typing import Any
 
-from lab.apimachinery.resources import Resource
+from lab.apimachinery.resources import RBAC, Resource
 from lab.apimachinery.schemas import Schema, schema_of
 from lab.apimachinery.store import Object
-from lab.objects.validation import config, fields, metadata, network, pods, workloads
+from lab.objects.validation import checks, fields, rules, updates
 from lab.objects.validation.fields import Errors
 
-CREATE: dict[str, Callable[[Object], Errors]] = {
-    "pods": pods.validate,
-    "deployments": workloads.validate_deployment,
-    "replicasets": workloads.validate_replicaset,
-    "jobs": workloads.validate_job,
-    "poddisruptionbudgets": workloads.validate_pdb,
-    "services": network.validate_service,
-    "endpointslices": network.validate_endpointslice,
-    "configmaps": config.validate_config,
-    "secrets": config.validate_config,
-}
-UPDATE: dict[str, Callable[[Object, Object], Errors]] = {
-    "pods": pods.validate_update,
-    "deployments": workloads.validate_selector_update,
-    "replicasets": workloads.validate_selector_update,
-    "jobs": workloads.validate_job_update,
-    "services": network.validate_service_update,
-    "endpointslices": network.validate_endpointslice_update,
-    "configmaps": config.validate_config_update,
-    "secrets": config.validate_config_update,
-    "rolebindings": config.validate_role_binding_update,
-    "clusterrolebindings": config.validate_role_binding_update,
-}
+# Kubernetes leaves out where in these lists an item stands.
+UNNUMBERED = re.compile(r"(?<=\.volumeMounts)\[\d+\](?=\.subPath)|(?<=\.downwardAPI)\.items\[\d+\]")
 
 
 def validate(resource: Resource, obj: Object, old: Object | None = None) -> None:
     """Check an object that has its defaults; `old` is what it replaces. Raises errors.Invalid."""
-    found = metadata.validate(resource, obj["metadata"])
-    if old is not None:
-        found += metadata.validate_update(obj["metadata"], old["metadata"])
-    missing = _missing(obj, schema_of(resource), "")
-    if missing:
-        found += missing  # the checks below rely on these fields
-    else:
-        found += CREATE.get(resource.plural, _nothing)(obj)
-        if old is not None and resource.plural in UPDATE:
-            found += UPDATE[resource.plural](obj, old)
+    schema = schema_of(resource)
+    form = fields.PATH_SEGMENT if resource.group_version == RBAC else fields.DNS_SUBDOMAIN
+    found = fields.formed(rules.NAMES.get(resource.plural, form))("metadata.name", obj["metadata"]["name"])
+    found += _missing(obj, schema, "") or _wrong(obj, schema)  # the other checks rely on the required fields
+    if old is not None and not found:
+        found = updates.metadata(obj["metadata"], old["metadata"])
+        found += updates.KINDS[resource.plural](obj, old) if resource.plural in updates.KINDS else []
     if found:
         raise fields.as_error(resource, obj["metadata"]["name"], found)
 
@@ -59,19 +37,38 @@ def validate_status(resource: Resource, obj: Object) -> None:
         raise fields.as_error(resource, obj["metadata"]["name"], found)
 
 
-def _nothing(_: Object) -> Errors:
-    return []
+def _missing(value: Object, schema: Schema, path: str) -> Errors:
+    """The required fields that aren't there."""
+    return [
+        fields.required(f"{at}{name}")
+        for struct, of, at in _structs(value, schema, path)
+        for name in of.get("required", [])
+        if name not in struct and not at.startswith("metadata.")  # those of an owner are checked with the metadata
+    ]
 
 
-def _missing(value: object, schema: Schema, path: str) -> Errors:
-    """The required fields that aren't there, but for those of the status, which components write."""
-    if isinstance(value, list):
-        return [e for i, item in enumerate(value) for e in _missing(item, schema["items"], f"{path}[{i}]")]
-    if not isinstance(value, dict) or "properties" not in schema:
-        return []
-    dot = f"{path}." if path else ""
-    found = [fields.required(f"{dot}{name}") for name in schema.get("required", []) if name not in value]
-    for key, child in value.items():
-        if dot + key not in ("status", "metadata"):
-            found += _missing(child, schema["properties"][key], f"{dot}{key}")
+def _wrong(obj: Object, schema: Schema) -> Errors:
+    """What breaks the rules of the types in it."""
+    found: Errors = []
+    for struct, of, at in _structs(obj, schema, ""):
+        kind = of.get("title", "")
+        found += checks.TYPES[kind](struct, at) if kind in checks.TYPES else []
+        for key, rule in rules.FIELDS.get(kind, {}).items():
+            found += rule(UNNUMBERED.sub("", f"{at}{key}"), struct[key]) if key in struct else []
     return found
+
+
+def _structs(value: Any, schema: Schema, path: str) -> Iterator[tuple[Object, Schema, str]]:
+    """All that has a type with fields, with that type, and how the paths of its fields begin.
+
+    The status is left out, which components write.
+    """
+    if isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from _structs(item, schema["items"], f"{path}[{i}]")
+    elif isinstance(value, dict) and "properties" in schema:
+        dot = f"{path}." if path else ""
+        yield value, schema, dot
+        for key, child in value.items():
+            if dot + key != "status":
+                yield from _structs(child, schema["properties"][key], f"{dot}{key}")

@@ -1,17 +1,15 @@
-"""Errors about fields, worded as k8s.io/apimachinery/pkg/util/validation/field does, and the formats of names."""
+"""Errors about fields, and rules of single values (k8s.io/apimachinery/pkg/util/validation)."""
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from lab.apimachinery import errors
 from lab.apimachinery.resources import Resource
 
 
-@dataclass(frozen=True)
-class FieldError:
+class FieldError(NamedTuple):
     """One thing that is wrong with one field."""
 
     reason: str
@@ -20,6 +18,7 @@ class FieldError:
 
 
 Errors = list[FieldError]
+Rule = Callable[[str, Any], Errors]  # what is wrong with the value of the field at this path
 
 
 def required(field: str, detail: str = "") -> FieldError:
@@ -34,19 +33,16 @@ def duplicate(field: str, value: Any) -> FieldError:
     return FieldError("FieldValueDuplicate", field, f"Duplicate value: {_shown(value)}")
 
 
-def unsupported(field: str, value: Any, supported: Iterable[str]) -> FieldError:
-    values = ", ".join(_shown(s) for s in supported)
-    return FieldError(
-        "FieldValueNotSupported", field, f"Unsupported value: {_shown(value)}: supported values: {values}"
-    )
-
-
 def forbidden(field: str, detail: str) -> FieldError:
     return FieldError("FieldValueForbidden", field, f"Forbidden: {detail}")
 
 
 def not_found(field: str, value: Any) -> FieldError:
     return FieldError("FieldValueNotFound", field, f"Not found: {_shown(value)}")
+
+
+def too_long(field: str, limit: int) -> FieldError:
+    return FieldError("FieldValueTooLong", field, f"Too long: may not be more than {limit} bytes")
 
 
 def _shown(value: Any) -> str:
@@ -68,111 +64,103 @@ def invalid_options(kind: str, name: str, found: Errors, group: str, short_kind:
     return errors.Invalid(f'{kind} "{name}" is invalid: {text}', {k: v for k, v in details.items() if v})
 
 
-# Formats of k8s.io/apimachinery/pkg/util/validation, and what is said of a value that isn't so.
+class Form(NamedTuple):
+    """A form of names, and what is said of a value that hasn't it."""
+
+    pattern: str
+    limit: int
+    say: str
+
+
+_ENDS = "begin and end with a letter or digit"
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
-_QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-_LABEL_VALUE = f"({_QUALIFIED})?"
-_CONFIG_KEY = "[-._a-zA-Z0-9]+"
+_NAME = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+DNS_LABEL = Form(_LABEL, 63, f"must be lower case letters, digits and '-', and {_ENDS}")
+DNS_1035_LABEL = Form("[a-z]([-a-z0-9]*[a-z0-9])?", 63, f"{DNS_LABEL.say}, the first one a letter")
+DNS_SUBDOMAIN = Form(rf"{_LABEL}(\.{_LABEL})*", 253, f"must be lower case letters, digits, '-' and '.', and {_ENDS}")
+PATH_SEGMENT = Form(r"(?!\.\.?\Z)[^/%]+", 253, "must not be '.' or '..' and not contain '/' or '%'")
+LABEL_VALUE = Form(f"({_NAME})?", 63, f"must be letters, digits, '-', '_' and '.', and {_ENDS}, or be empty")
+QUALIFIED_NAME = Form(
+    rf"((?=[^/]{{1,253}}/){DNS_SUBDOMAIN.pattern}/)?(?=[^/]{{1,63}}\Z){_NAME}",
+    317,
+    f"must be at most 63 letters, digits, '-', '_' and '.', and {_ENDS}; before it a DNS name and '/' may stand",
+)
+CONFIG_KEY = Form(
+    r"(?!\.\Z|\.\.)[-._a-zA-Z0-9]+", 253, "must be letters, digits, '-', '_' and '.', not begin with '..'"
+)
+ENV_NAME = Form("[ -<>-~]+", 1 << 20, "must be printable ASCII characters other than '='")
+PORT_NAME = Form(
+    "(?!-)(?!.*--)(?=.*[a-z])[-a-z0-9]+(?<!-)",
+    15,
+    "must be lower case letters, digits and single '-', a letter among them",
+)
 
 
-def dns_label(value: str) -> str | None:
-    """What is wrong with an RFC 1123 label; None for a good one."""
-    if "." in value and not dns_subdomain(value):
-        return "must not contain dots"
-    say = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and"
-    say += (
-        f" end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{_LABEL}')"
+def formed(form: Form) -> Rule:
+    """A value of this form."""
+
+    def rule(field: str, value: Any) -> Errors:
+        if len(value) > form.limit:
+            return [invalid(field, value, f"must be no more than {form.limit} characters")]
+        return [] if re.fullmatch(form.pattern, value) else [invalid(field, value, form.say)]
+
+    return rule
+
+
+def name(form: Form) -> Rule:
+    """A value of this form that must be there."""
+    return lambda field, value: formed(form)(field, value) if value else [required(field)]
+
+
+def filled(field: str, value: Any) -> Errors:
+    """A value that must not be empty."""
+    return [] if value else [required(field)]
+
+
+def one_of(*supported: str) -> Rule:
+    """One of a few values."""
+
+    def rule(field: str, value: Any) -> Errors:
+        say = f"Unsupported value: {_shown(value)}: supported values: {', '.join(map(_shown, supported))}"
+        return [] if value in supported else [FieldError("FieldValueNotSupported", field, say)]
+
+    return rule
+
+
+def count(field: str, value: Any) -> Errors:
+    return [invalid(field, value, "must be greater than or equal to 0")] if value < 0 else []
+
+
+def count_or_percent(field: str, value: Any) -> Errors:
+    if isinstance(value, int):
+        return count(field, value)
+    return (
+        [] if re.fullmatch("[0-9]+%", value) else [invalid(field, value, "must be a number or a percentage, as '25%'")]
     )
-    return _checked(value, _LABEL, 63, say)
 
 
-def dns_1035_label(value: str) -> str | None:
-    """What is wrong with the name of a Service."""
-    say = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic"
-    say += " character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for"
-    return _checked(value, _LABEL_1035, 63, f"{say} validation is '{_LABEL_1035}')")
+def port(field: str, value: Any) -> Errors:
+    """The number of a port, or its name where that may stand."""
+    if isinstance(value, str):
+        return formed(PORT_NAME)(field, value)
+    return [] if 1 <= value <= 65535 else [invalid(field, value, "must be between 1 and 65535, inclusive")]
 
 
-def dns_subdomain(value: str) -> str | None:
-    """What is wrong with most kinds' names."""
-    say = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must"
-    say += " start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is"
-    return _checked(value, _SUBDOMAIN, 253, f"{say} '{_SUBDOMAIN}')")
+def mode(field: str, value: Any) -> Errors:
+    """The permissions of a file."""
+    return [] if 0 <= value <= 0o777 else [invalid(field, value, "must be a number between 0 and 0777 (octal)")]
 
 
-def path_segment(value: str) -> str | None:
-    """What is wrong with the name of a Role or RoleBinding."""
-    if value in (".", ".."):
-        return f"may not be '{value}'"
-    return next((f"may not contain '{char}'" for char in "/%" if char in value), None)
-
-
-def label_value(value: str) -> str | None:
-    """What is wrong with a label's value."""
-    say = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must"
-    say += " start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used"
-    return _checked(value, _LABEL_VALUE, 63, f"{say} for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')")
-
-
-def qualified_name(value: str) -> str | None:
-    """What is wrong with the key of a label or annotation."""
-    prefix, slash, name = value.rpartition("/")
-    if slash and not prefix:
-        return "prefix part must be non-empty"
-    if slash and (wrong := dns_subdomain(prefix)):
-        return f"prefix part {wrong}"
-    say = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an"
-    say += " alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is"
-    return _checked(name, _QUALIFIED, 63, f"{say} '{_QUALIFIED}')")
-
-
-def config_key(value: str) -> str | None:
-    """What is wrong with a key of a ConfigMap or Secret."""
-    say = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or"
-    say += f" 'KEY_NAME',  or 'key-name', regex used for validation is '{_CONFIG_KEY}')"
-    if wrong := _checked(value, _CONFIG_KEY, 253, say):
-        return wrong
-    if value in (".", ".."):
-        return f"must not be '{value}'"
-    return "must not start with '..'" if value.startswith("..") else None
-
-
-def local_path(field: str, value: str, *, reserved: bool = False) -> Errors:
-    """What is wrong with a path that must lie below another; `reserved`: names that begin with `..` are taken there."""
+def sub_path(field: str, value: Any) -> Errors:
+    """A path below another."""
     wrong = ["must be a relative path"] if value.startswith("/") else []
-    if ".." in value.split("/"):
-        wrong.append("must not contain '..'")
-    if reserved and value.startswith("..") and not value.startswith("../"):
-        wrong.append("must not start with '..'")
+    wrong += ["must not contain '..'"] if ".." in value.split("/") else []
     return [invalid(field, value, say) for say in wrong]
 
 
-def env_name(value: str) -> str | None:
-    """What is wrong with the name of an environment variable."""
-    say = "a valid environment variable name must consist only of printable ASCII characters other than '='"
-    return _checked(value, "[ -<>-~]+", 1 << 20, say)
-
-
-def port_name(value: str) -> str | None:
-    """What is wrong with the name of a container's port (IANA_SVC_NAME)."""
-    if len(value) > 15:
-        return "must be no more than 15 characters"
-    if not re.fullmatch("[-a-z0-9]+", value):
-        return "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"
-    if not re.search("[a-z]", value):
-        return "must contain at least one letter (a-z)"
-    if "--" in value:
-        return "must not contain consecutive hyphens"
-    return "must not begin or end with a hyphen" if value[0] == "-" or value[-1] == "-" else None
-
-
-def _checked(value: str, pattern: str, length: int, say: str) -> str | None:
-    if len(value) > length:
-        return f"must be no more than {length} characters"
-    return None if re.fullmatch(pattern, value) else say
-
-
-def port_number(value: int) -> str | None:
-    return None if 1 <= value <= 65535 else "must be between 1 and 65535, inclusive"
+def file_path(field: str, value: Any) -> Errors:
+    """A path below another in which names that begin with `..` are taken."""
+    taken = value.startswith("..") and not value.startswith("../")
+    return filled(field, value) + (
+        [invalid(field, value, "must not begin with '..'")] if taken else sub_path(field, value)
+    )
