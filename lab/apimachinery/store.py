@@ -51,7 +51,7 @@ class _Watcher:
         self._resources, self._namespace, self._limit = frozenset(resources), namespace, limit
         self._events: deque[Event] = deque()
         self._news = asyncio.Event()
-        self._behind = self._closed = False
+        self._behind = False
 
     def wants(self, key: Key) -> bool:
         return key[0] in self._resources and self._namespace in (None, key[1])
@@ -64,18 +64,12 @@ class _Watcher:
             self._events.append(event)
         self._news.set()
 
-    def close(self) -> None:
-        self._closed = True
-        self._news.set()
-
     async def events(self) -> AsyncIterator[Event]:
         while True:
             while self._events:
                 yield copy.deepcopy(self._events.popleft())
             if self._behind:
                 raise errors.Expired(f"too old resource version: the watch fell {self._limit} events behind")
-            if self._closed:
-                return
             self._news.clear()
             await self._news.wait()
 
@@ -168,7 +162,7 @@ class Store:
         if resource == "pods":  # its last finalizer may go before the kubelet has ended it, or after
             deleting = deleting and new["metadata"]["deletionGracePeriodSeconds"] == 0 and bool(_finalizers(old))
         if deleting and not _finalizers(new):
-            return self._remove(key, new)
+            return self._commit("DELETED", key, new)
         return self._commit("MODIFIED", key, new)
 
     def mutate(
@@ -207,7 +201,7 @@ class Store:
             meta.setdefault("deletionTimestamp", now())
             meta["deletionGracePeriodSeconds"] = 0
             return self._commit("MODIFIED", (resource, namespace, name), new)
-        return self._remove((resource, namespace, name), new)
+        return self._commit("DELETED", (resource, namespace, name), new)
 
     def fork(self) -> "Store":
         """A store with the same objects, on which to try what a request would do (dryRun)."""
@@ -250,11 +244,6 @@ class Store:
             yield watcher.events()
         finally:
             self._watchers.discard(watcher)
-
-    def close(self) -> None:
-        """End every watch."""
-        for watcher in self._watchers:
-            watcher.close()
 
     def _get(self, resource: str, namespace: str, name: str) -> Object:
         try:
@@ -309,6 +298,3 @@ class Store:
             if watcher.wants(key):
                 watcher.put(event)
         return copy.deepcopy(obj)
-
-    def _remove(self, key: Key, obj: Object) -> Object:
-        return self._commit("DELETED", key, obj)

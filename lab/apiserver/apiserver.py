@@ -27,7 +27,7 @@ from lab.apimachinery.store import Store
 from lab.apiserver import discovery, openapi
 from lab.apiserver.responses import answer
 from lab.apiserver.resthandlers import Handlers
-from lab.apiserver.reviews import review, review_at
+from lab.apiserver.reviews import review
 from lab.network import Network
 from lab.objects import addresses
 from lab.objects.decoding import JSON
@@ -92,9 +92,9 @@ class ApiServer:
         path = request.path
         if path == "/lab/compact":
             return self._compact(request)
-        if reviewed := review_at(path):
+        if reviewed := review(path):
             _only(request, "POST")
-            return answer(review(reviewed), 201)
+            return answer(reviewed, 201)
         if response := await self._handlers.handle(request):
             return response
         found = self._document(request)
@@ -111,8 +111,6 @@ class ApiServer:
             return web.Response(text="ok")
         if path == "/version":
             return answer(discovery.VERSION)
-        if path == "/":
-            return answer({"paths": discovery.paths()})
         if path == "/openapi/v3":
             return answer(openapi.index())
         if path == "/openapi/v2":
@@ -123,12 +121,8 @@ class ApiServer:
             # The address has a hash of the content: a client may keep it, and kubectl does for a day.
             headers = {"Cache-Control": "public, immutable, max-age=86400"}
             return web.Response(body=document, content_type=JSON, headers=headers) if document else None
-        aggregated = "as=APIGroupDiscoveryList" in request.headers.get("Accept", "")
-        found = discovery.document(path, request.host, aggregated=aggregated)
-        if found is None:
-            return None
-        content_type = discovery.AGGREGATED if found["kind"] == "APIGroupDiscoveryList" else JSON
-        return answer(found, content_type=content_type)
+        found = discovery.document(path.rstrip("/"))
+        return answer(found, content_type=discovery.CONTENT_TYPE) if found else None
 
     def _compact(self, request: web.Request) -> web.StreamResponse:
         """The lab's own switch: forget history, so that watches from before get 410 Gone (on a cluster: etcd's)."""

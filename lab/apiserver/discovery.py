@@ -1,7 +1,7 @@
 """What the API server says of itself: its version, and which resources it has.
 
-Stands for k8s.io/apiserver/pkg/endpoints/discovery: the documents of old, and aggregated discovery (KEP-3352), which
-kubectl prefers.
+Stands for k8s.io/apiserver/pkg/endpoints/discovery/aggregated (KEP-3352): all groups in one document, which kubectl has
+asked for since 1.26. The documents of old, one for each group, are not there.
 """
 
 import platform
@@ -12,7 +12,7 @@ from lab.apimachinery.store import Object
 from lab.apimachinery.version import GIT_VERSION, KUBERNETES
 from lab.apiserver.reviews import REVIEWS
 
-AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+CONTENT_TYPE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 SUBRESOURCE_VERBS = ("get", "patch", "update")
 MAJOR, MINOR = KUBERNETES.split(".")
@@ -30,121 +30,51 @@ VERSION: Object = {
 }
 
 
-def document(path: str, host: str, *, aggregated: bool) -> Object | None:
-    """The answer to a GET of /api, /apis and what is one or two levels below; None for what isn't there."""
-    match path.strip("/").split("/"):
-        case ["api"] if aggregated:
-            return _aggregated([""])
-        case ["apis"] if aggregated:
-            return _aggregated(_groups())
-        case ["api"]:
-            addresses = [{"clientCIDR": "0.0.0.0/0", "serverAddress": host}]
-            return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses}
-        case ["apis"]:
-            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(group) for group in _groups()]}
-        case ["apis", group] if group in _groups():
-            return {"kind": "APIGroup", "apiVersion": "v1"} | _group(group)
-        case ["api", "v1"]:
-            return _resource_list("v1")
-        case ["apis", group, version] if _in(f"{group}/{version}"):
-            return _resource_list(f"{group}/{version}")
-    return None
-
-
-def paths() -> list[str]:
-    """What GET / lists."""
-    versions = [f"/apis/{resource.group_version}" for resource in _all() if resource.group]
-    fixed = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
-    return sorted({*fixed, *versions, *(f"/apis/{group}" for group in _groups())})
-
-
-def _all() -> Iterable[Resource]:
-    return (*RESOURCES.values(), *REVIEWS.values())
-
-
-def _in(group_version: str) -> list[Resource]:
-    return [resource for resource in _all() if resource.group_version == group_version]
-
-
-def _groups() -> list[str]:
-    return list(dict.fromkeys(resource.group for resource in _all() if resource.group))
-
-
-def _group(group: str) -> Object:
-    versions = dict.fromkeys(resource.group_version for resource in _all() if resource.group == group)
-    found = [{"groupVersion": version, "version": version.rpartition("/")[2]} for version in versions]
-    return {"name": group, "versions": found, "preferredVersion": found[0]}
-
-
-def subresources(resource: Resource) -> dict[str, tuple[tuple[str, ...], str]]:
-    """A resource's subresources: their verbs and the kind that they take or give."""
-    found: dict[str, tuple[tuple[str, ...], str]] = {}
-    if resource.status:
-        found["status"] = (SUBRESOURCE_VERBS, resource.kind)
-    if resource.scale:
-        found["scale"] = (SUBRESOURCE_VERBS, "Scale")
-    if resource.plural == "pods":
-        found |= {"eviction": (("create",), "Eviction"), "log": (("get",), "Pod")}
-    return found
-
-
-def _verbs(resource: Resource) -> list[str]:
-    if resource.plural in REVIEWS:
-        return ["create"]
-    # As in Kubernetes, nobody deletes all namespaces at once.
-    return [verb for verb in VERBS if (resource.plural, verb) != ("namespaces", "deletecollection")]
-
-
-def _common(resource: Resource) -> Object:
-    return {"verbs": _verbs(resource)} | {
-        key: list(value)
-        for key, value in (("shortNames", resource.short_names), ("categories", resource.categories))
-        if value
-    }
-
-
-def _resource_list(group_version: str) -> Object:
-    rows: list[Object] = []
-    for resource in _in(group_version):
-        scope = {"namespaced": resource.namespaced}
-        names = {"name": resource.plural, "singularName": resource.kind.lower()}
-        rows.append(names | scope | {"kind": resource.kind} | _common(resource))
-        for name, (verbs, kind) in subresources(resource).items():
-            names = {"name": f"{resource.plural}/{name}", "singularName": ""}
-            rows.append(names | scope | {"kind": kind, "verbs": list(verbs)} | _foreign_kind(kind))
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": rows}
-
-
-def _foreign_kind(kind: str) -> Object:
-    """Group and version of a subresource's kind where they aren't the resource's."""
-    found = {"Scale": {"group": "autoscaling", "version": "v1"}, "Eviction": {"group": "policy", "version": "v1"}}
-    return dict(found.get(kind, {}))
-
-
-def _aggregated(groups: list[str]) -> Object:
-    items = [{"metadata": {"name": group} if group else {}, "versions": _versions(group)} for group in groups]
+def document(path: str) -> Object | None:
+    """The answer to a GET of /api, which has the core group, and of /apis, which has the others; None for all else."""
+    resources = (*RESOURCES.values(), *REVIEWS.values())
+    groups = dict.fromkeys(resource.group for resource in resources if (path == "/apis") == bool(resource.group))
+    if path not in ("/api", "/apis"):
+        return None
+    items = [_group(group, [r for r in resources if r.group == group]) for group in groups]
     return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
 
 
-def _versions(group: str) -> list[Object]:
-    versions = dict.fromkeys(resource.group_version for resource in _all() if resource.group == group)
-    return [
-        {"version": version.rpartition("/")[2], "freshness": "Current", "resources": list(map(_row, _in(version)))}
-        for version in versions
-    ]
+def _group(name: str, resources: Iterable[Resource]) -> Object:
+    by_version: dict[str, list[Object]] = {}
+    for resource in resources:
+        by_version.setdefault(resource.version, []).append(_row(resource))
+    versions = [{"version": v, "freshness": "Current", "resources": rows} for v, rows in by_version.items()]
+    return {"metadata": {"name": name} if name else {}, "versions": versions}
 
 
 def _row(resource: Resource) -> Object:
-    below = [
-        {"subresource": name, "responseKind": {"group": "", "version": "", "kind": kind} | _foreign_kind(kind)}
-        | {"verbs": list(verbs)}
-        for name, (verbs, kind) in subresources(resource).items()
-    ]
-    return {
+    row: Object = {
         "resource": resource.plural,
         "responseKind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.kind.lower(),
-        **_common(resource),
-        **({"subresources": below} if below else {}),
+        "verbs": ["create"] if resource.plural in REVIEWS else list(VERBS),
     }
+    row |= {"shortNames": list(resource.short_names)} if resource.short_names else {}
+    row |= {"categories": list(resource.categories)} if resource.categories else {}
+    row |= {"subresources": below} if (below := _subresources(resource)) else {}
+    return row
+
+
+def _subresources(resource: Resource) -> list[Object]:
+    found: list[tuple[str, tuple[str, ...], tuple[str, str, str]]] = []
+    if resource.status:
+        found.append(("status", SUBRESOURCE_VERBS, (resource.group, resource.version, resource.kind)))
+    if resource.scale:
+        found.append(("scale", SUBRESOURCE_VERBS, ("autoscaling", "v1", "Scale")))
+    if resource.plural == "pods":
+        found += [("eviction", ("create",), ("policy", "v1", "Eviction")), ("log", ("get",), ("", "v1", "Pod"))]
+    return [
+        {
+            "subresource": name,
+            "verbs": list(verbs),
+            "responseKind": dict(zip(("group", "version", "kind"), kind, strict=True)),
+        }
+        for name, verbs, kind in found
+    ]

@@ -1,6 +1,14 @@
 """Ages as Kubernetes writes them: the fewer digits, the longer ago (k8s.io/apimachinery/pkg/util/duration)."""
 
+from lab.apimachinery.timestamps import age
+
+UNKNOWN = "<unknown>"
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86400, 365 * 86400
+
+
+def since(timestamp: str | None) -> str:
+    """How long ago that was."""
+    return human(age(timestamp)) if timestamp else UNKNOWN
 
 
 def human(seconds: float) -> str:

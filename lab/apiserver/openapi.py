@@ -6,16 +6,16 @@ its operations only GET and PATCH of one object, by which kubectl finds a kind.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
 
 from lab.apimachinery.resources import RESOURCES, Resource
 from lab.apimachinery.schemas import Schema, kinds, raw, without_null
 from lab.apimachinery.store import Object
 from lab.apimachinery.version import KUBERNETES
 
-PREFIX = "#/$defs/"
+PREFIX = "#/components/schemas/"
 V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 PATCH_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
 
@@ -32,10 +32,10 @@ def document(path: str) -> bytes | None:
     if group_version is None:
         return None
     resources = [resource for resource in RESOURCES.values() if resource.group_version == group_version]
-    definitions = raw(without_null)
+    definitions = raw(_translated)
     names = kinds(definitions)
     roots = [names[resource.group, resource.version, resource.kind] for resource in resources]
-    schemas = {name: _translated(definitions[name]) for name in _reachable(roots, definitions)}
+    schemas = {name: definitions[name] for name in _reachable(roots, definitions)}
     found = {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": f"v{KUBERNETES}.0"},
@@ -63,47 +63,28 @@ def _object_path(path: str, resource: Resource) -> str:
 def _operations(resource: Resource) -> Object:
     kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
     parameters = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in PATCH_PARAMETERS]
-    responses = {"200": {"description": "OK"}}
+    common: Object = {"x-kubernetes-group-version-kind": kind, "responses": {"200": {"description": "OK"}}}
     return {
-        "get": {"x-kubernetes-action": "get", "x-kubernetes-group-version-kind": kind, "responses": responses},
-        "patch": {
-            "x-kubernetes-action": "patch",
-            "x-kubernetes-group-version-kind": kind,
-            "parameters": parameters,
-            "responses": responses,
-        },
+        "get": common | {"x-kubernetes-action": "get"},
+        "patch": common | {"x-kubernetes-action": "patch", "parameters": parameters},
     }
 
 
 def _reachable(names: Iterable[str], definitions: dict[str, Schema]) -> list[str]:
     """These definitions and all that they refer to."""
-    found: dict[str, None] = {}
+    found: set[str] = set()
     waiting = list(names)
     while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found[name] = None
-            waiting += _references(definitions[name])
+        if (name := waiting.pop()) not in found:
+            found.add(name)
+            waiting += re.findall(f'"{PREFIX}([^"]+)"', json.dumps(definitions[name]))
     return sorted(found)
 
 
-def _references(value: Any) -> list[str]:
-    if isinstance(value, list):
-        return [name for item in value for name in _references(item)]
-    if not isinstance(value, dict):
-        return []
-    own = [value["$ref"].removeprefix(PREFIX)] if isinstance(value.get("$ref"), str) else []
-    return own + [name for child in value.values() for name in _references(child)]
-
-
-def _translated(value: Any) -> Any:
+def _translated(schema: Schema) -> Schema:
     """From JSON schema to OpenAPI v3, where nothing may stand beside a reference."""
-    if isinstance(value, list):
-        return [_translated(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if not isinstance(value.get("$ref"), str):
-        return {key: _translated(child) for key, child in value.items()}
-    reference = {"$ref": "#/components/schemas/" + value["$ref"].removeprefix(PREFIX)}
-    rest = {key: child for key, child in value.items() if key != "$ref"}
-    return rest | {"allOf": [reference]} if rest else reference
+    without_null(schema)
+    if not isinstance(schema.get("$ref"), str):
+        return schema
+    reference = {"$ref": PREFIX + schema.pop("$ref").rpartition("/")[2]}
+    return schema | {"allOf": [reference]} if schema else reference

@@ -3,14 +3,15 @@
 from typing import Any
 
 from lab.apimachinery.store import Object
-from lab.apimachinery.timestamps import age
-from lab.apiserver.durations import human
+from lab.apiserver.durations import since
 
 NONE = "<none>"
 
 
 def cells(pod: Object) -> list[Any]:
-    """Name, ready, status, restarts and age; with -o wide also address, node, nominated node and readiness gates."""
+    """Name, ready, status, restarts and age; with -o wide also address and node, and what the lab never has: a
+    nominated node and readiness gates.
+    """
     spec, status, meta = pod["spec"], pod.get("status", {}), pod["metadata"]
     statuses = status.get("containerStatuses", [])
     init_statuses = status.get("initContainerStatuses", [])
@@ -29,13 +30,8 @@ def cells(pod: Object) -> list[Any]:
     if "deletionTimestamp" in meta and status.get("phase") not in ("Succeeded", "Failed"):
         reason = "Terminating"
     total = len(spec["containers"]) + len(sidecars)
-    gates = spec.get("readinessGates", [])
-    gates_met = (
-        f"{sum(_condition(status, g['conditionType']) == 'True' for g in gates)}/{len(gates)}" if gates else NONE
-    )
-    wide = [status.get("podIP") or NONE, spec.get("nodeName") or NONE, status.get("nominatedNodeName") or NONE]
-    created = human(age(meta["creationTimestamp"]))
-    return [meta["name"], f"{ready}/{total}", reason, _restarts(counted), created, *wide, gates_met]
+    wide = [status.get("podIP") or NONE, spec.get("nodeName") or NONE, NONE, NONE]
+    return [meta["name"], f"{ready}/{total}", reason, _restarts(counted), since(meta["creationTimestamp"]), *wide]
 
 
 def _initializing(statuses: list[Object], sidecars: set[str], total: int) -> str:
@@ -81,4 +77,4 @@ def _condition(status: Object, kind: str) -> str | None:
 def _restarts(statuses: list[Object]) -> str:
     number = sum(c["restartCount"] for c in statuses)
     ended = [end for c in statuses if (end := c.get("lastState", {}).get("terminated", {}).get("finishedAt"))]
-    return f"{number} ({human(age(max(ended)))} ago)" if number and ended else str(number)
+    return f"{number} ({since(max(ended))} ago)" if number and ended else str(number)

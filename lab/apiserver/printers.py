@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from lab.apimachinery.store import Object
-from lab.apimachinery.timestamps import age, epoch
+from lab.apimachinery.timestamps import epoch
 from lab.apiserver import pod_printer
-from lab.apiserver.durations import human
+from lab.apiserver.durations import UNKNOWN, human, since
 
 Cells = list[Any]
-NONE, UNKNOWN, UNSET = "<none>", "<unknown>", "<unset>"
+NONE, UNSET = "<none>", "<unset>"
 WORKLOAD_WIDE = "+Containers +Images +Selector"
 
 
@@ -28,13 +28,8 @@ def cells(plural: str, obj: Object) -> Cells:
     return KINDS.get(plural, DEFAULT)[1](obj)
 
 
-def since(timestamp: str | None) -> str:
-    """How long ago that was."""
-    return human(age(timestamp)) if timestamp else UNKNOWN
-
-
 def _age(obj: Object) -> str:
-    return since(obj["metadata"].get("creationTimestamp"))
+    return since(obj["metadata"]["creationTimestamp"])
 
 
 def _name(obj: Object) -> str:
@@ -164,20 +159,13 @@ def _secret(obj: Object) -> Cells:
     return [_name(obj), obj.get("type", ""), len(obj.get("data", {})), _age(obj)]
 
 
-def _serviceaccount(obj: Object) -> Cells:
-    return [_name(obj), len(obj.get("secrets", [])), _age(obj)]
-
-
 def _event(obj: Object) -> Cells:
     first = since(obj.get("firstTimestamp") or obj.get("eventTime"))
     last = since(obj.get("lastTimestamp") or obj.get("firstTimestamp") or obj.get("eventTime"))
-    about, source = obj["involvedObject"], obj.get("source", {})
+    about = obj["involvedObject"]
     target = f"{about.get('kind', '').lower()}/{about.get('name', '')}".removesuffix("/")
-    component = source.get("component") or obj.get("reportingComponent", "")
-    host = source.get("host") or obj.get("reportingInstance", "")
-    cause = [about.get("fieldPath", ""), ", ".join(part for part in (component, host) if part)]
-    head = [last, obj.get("type", ""), obj.get("reason", ""), target]
-    return [*head, *cause, obj.get("message", "").strip(), first, obj.get("count", 1), _name(obj)]
+    head = [last, obj.get("type", ""), obj.get("reason", ""), target, obj.get("message", "").strip()]
+    return [*head, first, obj.get("count", 1), _name(obj)]
 
 
 def _pdb(obj: Object) -> Cells:
@@ -186,34 +174,11 @@ def _pdb(obj: Object) -> Cells:
     return [_name(obj), *limits, obj.get("status", {}).get("disruptionsAllowed", 0), _age(obj)]
 
 
-def _networkpolicy(obj: Object) -> Cells:
-    return [_name(obj), label_selector(obj["spec"].get("podSelector")), _age(obj)]
-
-
-def _ingressclass(obj: Object) -> Cells:
-    spec = obj.get("spec", {})
-    parameters = spec.get("parameters")
-    shown = f"{parameters['kind']}/{parameters['name']}" if parameters else NONE
-    return [_name(obj), spec.get("controller", ""), shown, _age(obj)]
-
-
-def _binding(obj: Object) -> Cells:
-    kinds: dict[str, list[str]] = {"User": [], "Group": [], "ServiceAccount": []}
-    for subject in obj.get("subjects", []):
-        name = subject["name"]
-        if subject["kind"] == "ServiceAccount":
-            name = f"{subject.get('namespace', '')}/{name}"
-        kinds.setdefault(subject["kind"], []).append(name)
-    role = f"{obj['roleRef']['kind']}/{obj['roleRef']['name']}"
-    return [_name(obj), role, _age(obj), *(", ".join(names) for names in list(kinds.values())[:3])]
-
-
 def _default(obj: Object) -> Cells:
-    return [_name(obj), obj["metadata"].get("creationTimestamp", "")]
+    return [_name(obj), _age(obj)]
 
 
-DEFAULT: tuple[str, Callable[[Object], Cells]] = ("Name Created_At", _default)
-BINDING = "Name Role Age +Users +Groups +ServiceAccounts"
+DEFAULT: tuple[str, Callable[[Object], Cells]] = ("Name Age", _default)
 KINDS: dict[str, tuple[str, Callable[[Object], Cells]]] = {
     "pods": ("Name Ready Status Restarts Age +IP +Node +Nominated_Node +Readiness_Gates", pod_printer.cells),
     "deployments": (f"Name Ready Up-to-date Available Age {WORKLOAD_WIDE}", _deployment),
@@ -228,13 +193,6 @@ KINDS: dict[str, tuple[str, Callable[[Object], Cells]]] = {
     "namespaces": ("Name Status Age", _namespace),
     "configmaps": ("Name Data Age", _configmap),
     "secrets": ("Name Type Data Age", _secret),
-    "serviceaccounts": ("Name Secrets Age", _serviceaccount),
-    "events": ("Last_Seen Type Reason Object +Subobject +Source Message +First_Seen +Count +Name", _event),
+    "events": ("Last_Seen Type Reason Object Message +First_Seen +Count +Name", _event),
     "poddisruptionbudgets": ("Name Min_Available Max_Unavailable Allowed_Disruptions Age", _pdb),
-    "networkpolicies": ("Name Pod-Selector Age", _networkpolicy),
-    "ingressclasses": ("Name Controller Parameters Age", _ingressclass),
-    "roles": DEFAULT,
-    "clusterroles": DEFAULT,
-    "rolebindings": (BINDING, _binding),
-    "clusterrolebindings": (BINDING, _binding),
 }

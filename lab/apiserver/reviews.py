@@ -8,12 +8,6 @@ from lab.apimachinery.store import Object
 from lab.objects.ignored import NO_RBAC
 
 AUTHENTICATION, AUTHORIZATION = "authentication.k8s.io/v1", "authorization.k8s.io/v1"
-USER = {"username": "lab", "groups": ["system:masters", "system:authenticated"]}
-EVERYTHING = {
-    "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
-    "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-    "incomplete": False,
-}
 
 REVIEWS: dict[str, Resource] = {
     resource.plural: resource
@@ -24,21 +18,20 @@ REVIEWS: dict[str, Resource] = {
     )
 }
 STATUSES: dict[str, Object] = {
-    "selfsubjectreviews": {"userInfo": USER},
+    "selfsubjectreviews": {"userInfo": {"username": "lab", "groups": ["system:masters", "system:authenticated"]}},
     "selfsubjectaccessreviews": {"allowed": True, "reason": NO_RBAC},
-    "selfsubjectrulesreviews": EVERYTHING,
+    "selfsubjectrulesreviews": {
+        "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
+        "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+        "incomplete": False,
+    },
 }
 
 
-def review_at(path: str) -> Resource | None:
-    """The review that is created by a POST to this path."""
-    match path.strip("/").split("/"):
-        case ["apis", group, version, plural] if plural in REVIEWS:
-            return REVIEWS[plural] if REVIEWS[plural].group_version == f"{group}/{version}" else None
-    return None
-
-
-def review(resource: Resource) -> Object:
-    """The answer, which is the same whatever is asked."""
+def review(path: str) -> Object | None:
+    """The answer to a POST to this path, which is the same whatever is asked; None where there is no review."""
+    resource = REVIEWS.get(path.rpartition("/")[2])
+    if resource is None or path != f"/apis/{resource.group_version}/{resource.plural}":
+        return None
     about = {"apiVersion": resource.group_version, "kind": resource.kind, "metadata": {}}
     return about | {"spec": {}, "status": STATUSES[resource.plural]}

@@ -51,19 +51,17 @@ async def _follow(
     timeout = options.timeout or TIMEOUT_SECONDS + secrets.randbelow(TIMEOUT_SECONDS)
     end = loop.time() + timeout
     due = min(end, loop.time() + BOOKMARK_SECONDS)
-    following = asyncio.ensure_future(anext(events, None))
+    following = asyncio.ensure_future(anext(events))
     try:
         while True:
             version = store.version  # all up to it has been seen if nothing comes now
             await asyncio.wait([following], timeout=max(0.0, due - loop.time()))
             if following.done():
                 event = following.result()
-                if event is None:  # the lab is ending
-                    return
                 version = event.version
                 if answer := stream.translated(event):
                     yield answer
-                following = asyncio.ensure_future(anext(events, None))
+                following = asyncio.ensure_future(anext(events))
             if loop.time() >= due:
                 if options.bookmarks:
                     yield stream.bookmark(version)
@@ -104,7 +102,7 @@ class _Stream:
 
     def bookmark(self, version: int, annotations: dict[str, str] | None = None) -> Object:
         meta: Object = {"resourceVersion": str(version)} | ({"annotations": annotations} if annotations else {})
-        if self._representation.kind == "Table":
+        if self._representation.table:
             columns = self._representation.many(self._resource, [], {"resourceVersion": str(version)})
             return {"type": "BOOKMARK", "object": columns}
         obj = {"kind": self._resource.kind, "apiVersion": self._resource.group_version, "metadata": meta}

@@ -17,11 +17,8 @@ VOLUMES_WITH_MODE = ("configMap", "secret", "projected", "downwardAPI")
 
 def set_defaults(plural: str, obj: Object) -> None:
     """Fill in, in place, what the object leaves open."""
-    KINDS.get(plural, _nothing)(obj)
-
-
-def _nothing(_: Object) -> None:
-    pass
+    if plural in KINDS:
+        KINDS[plural](obj)
 
 
 def _default(obj: Object, **values: Any) -> None:
@@ -105,8 +102,6 @@ def _volume(volume: Object) -> None:
     items = volume.get("downwardAPI", {}).get("items", [])
     for source in volume.get("projected", {}).get("sources", []):
         items = items + source.get("downwardAPI", {}).get("items", [])
-        if "serviceAccountToken" in source:
-            _default(source["serviceAccountToken"], expirationSeconds=3600)
     for item in items:
         if "fieldRef" in item:
             _default(item["fieldRef"], apiVersion="v1")
@@ -138,21 +133,15 @@ def _job(job: Object) -> None:
     if "completions" not in spec and "parallelism" not in spec:
         spec["completions"] = 1
     _default(spec, parallelism=1, backoffLimit=6, completionMode="NonIndexed", suspend=False, manualSelector=False)
-    _default(spec, podReplacementPolicy="Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed")
+    _default(spec, podReplacementPolicy="TerminatingOrFailed")
     _template(spec)
 
 
 def _service(service: Object) -> None:
     spec = service.setdefault("spec", {})
     _default(spec, type="ClusterIP", sessionAffinity="None")
-    if spec["sessionAffinity"] == "ClientIP":
-        spec.setdefault("sessionAffinityConfig", {"clientIP": {"timeoutSeconds": 10800}})
     if spec["type"] != "ExternalName":
         _default(spec, internalTrafficPolicy="Cluster", ipFamilies=["IPv4"], ipFamilyPolicy="SingleStack")
-    if spec["type"] in ("NodePort", "LoadBalancer"):
-        _default(spec, externalTrafficPolicy="Cluster")
-    if spec["type"] == "LoadBalancer":
-        _default(spec, allocateLoadBalancerNodePorts=True)
     for port in spec.get("ports", []):
         _default(port, protocol="TCP")
         if port.get("targetPort") in (None, "", 0) and "port" in port:
@@ -169,18 +158,9 @@ def _namespace(namespace: Object) -> None:
     _default(namespace.setdefault("spec", {}), finalizers=["kubernetes"])
 
 
-def _networkpolicy(policy: Object) -> None:
-    spec = policy.setdefault("spec", {})
-    _default(spec, policyTypes=["Ingress", "Egress"] if "egress" in spec else ["Ingress"], podSelector={})
-
-
 def _binding(binding: Object) -> None:
-    group = "rbac.authorization.k8s.io"
     if "roleRef" in binding:
-        _default(binding["roleRef"], apiGroup=group)
-    for subject in binding.get("subjects", []):
-        if subject.get("kind") in ("User", "Group"):
-            _default(subject, apiGroup=group)
+        _default(binding["roleRef"], apiGroup="rbac.authorization.k8s.io")
 
 
 KINDS: dict[str, Callable[[Object], None]] = {
@@ -191,7 +171,6 @@ KINDS: dict[str, Callable[[Object], None]] = {
     "services": _service,
     "secrets": _secret,
     "namespaces": _namespace,
-    "networkpolicies": _networkpolicy,
     "rolebindings": _binding,
     "clusterrolebindings": _binding,
 }

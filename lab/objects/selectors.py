@@ -9,35 +9,19 @@ from lab.apimachinery.store import Object
 
 Selector = Callable[[Object], bool]
 
-TOKEN = re.compile(r"\s*(==|!=|=|!|,|\(|\)|<|>|[^\s=!,()<>]+)")
-OPERATORS = "in, notin, =, ==, !=, gt, lt"
+TOKEN = re.compile(r"\s*(==|!=|=|!|,|\(|\)|[^\s=!,()]+)")
+OPERATORS = "in, notin, =, ==, !="
 
 # The fields that can be selected by, other than the name and the namespace that every kind has.
 FIELDS = {
-    "pods": (
-        "spec.nodeName",
-        "spec.restartPolicy",
-        "spec.schedulerName",
-        "spec.serviceAccountName",
-        "spec.hostNetwork",
-        "status.phase",
-        "status.podIP",
-        "status.nominatedNodeName",
-    ),
+    "pods": ("spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "status.phase", "status.podIP"),
     "events": (
-        *(f"involvedObject.{f}" for f in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion")),
-        "involvedObject.fieldPath",
-        "reason",
-        "reportingComponent",
-        "source",
-        "type",
+        *(f"involvedObject.{f}" for f in ("kind", "namespace", "name", "uid", "apiVersion", "fieldPath")),
+        *("reason", "reportingComponent", "type"),
     ),
     "namespaces": ("status.phase",),
-    "nodes": ("spec.unschedulable",),
     "secrets": ("type",),
     "services": ("spec.clusterIP", "spec.type"),
-    "replicasets": ("status.replicas",),
-    "jobs": ("status.successful",),
 }
 
 
@@ -62,9 +46,7 @@ def _requirements(text: str) -> list[list[str]]:
             found.append([])
         else:
             found[-1].append(part)
-    if found == [[]]:
-        return []
-    return found
+    return [] if found == [[]] else found
 
 
 def _requirement(tokens: list[str]) -> Callable[[dict[str, str]], bool]:
@@ -81,8 +63,6 @@ def _requirement(tokens: list[str]) -> Callable[[dict[str, str]], bool]:
             return lambda labels: key in labels and labels[key] in _split(values)
         case [key, "notin", "(", *values, ")"] if _is_word(key) and not {"(", ")"} & set(values):
             return lambda labels: labels.get(key) not in _split(values)
-        case [key, "<" | ">" as sign, value] if _is_word(key) and value.isdecimal():
-            return lambda labels: _compares(labels.get(key, ""), sign, int(value))
         case [key, found, *_] if _is_word(key):
             raise BadRequest(f"unable to parse requirement: found '{found}', expected: {OPERATORS}")
     raise BadRequest(f"unable to parse requirement: found '{''.join(tokens[:1])}', expected: !, identifier, or ')'")
@@ -98,12 +78,6 @@ def _is_value(tokens: list[str]) -> bool:
 
 def _split(values: list[str]) -> list[str]:
     return "".join(values).split(",")
-
-
-def _compares(label: str, sign: str, value: int) -> bool:
-    if not label.isdecimal():
-        return False
-    return int(label) > value if sign == ">" else int(label) < value
 
 
 def field_selector(text: str, resource: Resource) -> Selector:
@@ -131,15 +105,7 @@ def _term(term: str, resource: Resource) -> tuple[str, bool, str]:
 
 def _field(obj: Object, path: str) -> str:
     """A field as the text that selectors compare, "" where it isn't there."""
-    if path == "source":
-        path = "source.component"
-    if path == "status.successful":
-        path = "status.succeeded"
     value: object = obj
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
-    if path in ("spec.unschedulable", "spec.hostNetwork"):
-        return "true" if value else "false"
-    if path in ("status.replicas", "status.succeeded"):
-        return str(value or 0)
     return "" if value is None else str(value)
