@@ -5,14 +5,16 @@ loads a whole JSON schema validator, whose messages are not Kubernetes' own anyw
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 from lab.apimachinery.resources import Resource
-from lab.apimachinery.version import KUBERNETES
+
+KUBERNETES = "1.34"  # the version that the lab stands for
+GIT_VERSION = f"v{KUBERNETES}.0-lab"
 
 # A JSON schema, with its references followed: `properties`, `items` and `additionalProperties` hold schemas, and
 # `title` is the name of the Go type ("DeploymentSpec") where it has one.
@@ -72,6 +74,22 @@ def _linked(schema: Schema, definitions: dict[str, Schema]) -> Schema:
         if place in schema:
             schema[place] = _linked(schema[place], definitions)
     return schema
+
+
+def structs(value: Any, schema: Schema, path: str = "") -> Iterator[tuple[dict[str, Any], Schema, str]]:
+    """All that has a type with fields, with that type, and how the paths of its fields begin.
+
+    The status of an object is left out, which components write. What is yielded may be changed before going on.
+    """
+    if isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from structs(item, schema["items"], f"{path}[{i}]")
+    elif isinstance(value, dict) and "properties" in schema:
+        dot = f"{path}." if path else ""
+        yield value, schema, dot
+        for key, child in value.items():
+            if dot + key != "status":
+                yield from structs(child, schema["properties"].get(key, {}), f"{dot}{key}")
 
 
 def _without_prose(schema: Schema) -> Schema:

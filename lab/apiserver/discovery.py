@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from lab.apimachinery.resources import RESOURCES, Resource
 from lab.apimachinery.store import Object
-from lab.apimachinery.version import GIT_VERSION, KUBERNETES
+from lab.apimachinery.schemas import GIT_VERSION, KUBERNETES
 from lab.apiserver.reviews import REVIEWS
 
 CONTENT_TYPE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -69,7 +69,7 @@ def _subresources(resource: Resource) -> list[Object]:
     if resource.scale:
         found.append(("scale", SUBRESOURCE_VERBS, ("autoscaling", "v1", "Scale")))
     if resource.plural == "pods":
-        found += [("eviction", ("create",), ("policy", "v1", "Eviction")), ("log", ("get",), ("", "v1", "Pod"))]
+        found.append(("log", ("get",), ("", "v1", "Pod")))
     return [
         {
             "subresource": name,

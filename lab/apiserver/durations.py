@@ -1,9 +1,23 @@
 """Ages as Kubernetes writes them: the fewer digits, the longer ago (k8s.io/apimachinery/pkg/util/duration)."""
 
+import math
+
 from lab.apimachinery.timestamps import age
 
 UNKNOWN = "<unknown>"
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86400, 365 * 86400
+# Below so many seconds: the unit, and the smaller one that is said with it.
+STEPS = (
+    (2 * MINUTE, 1, "s", 1, ""),
+    (10 * MINUTE, MINUTE, "m", 1, "s"),
+    (3 * HOUR, MINUTE, "m", MINUTE, ""),
+    (8 * HOUR, HOUR, "h", MINUTE, "m"),
+    (2 * DAY, HOUR, "h", HOUR, ""),
+    (8 * DAY, DAY, "d", HOUR, "h"),
+    (2 * YEAR, DAY, "d", DAY, ""),
+    (8 * YEAR, YEAR, "y", DAY, "d"),
+    (math.inf, YEAR, "y", YEAR, ""),
+)
 
 
 def since(timestamp: str | None) -> str:
@@ -13,26 +27,7 @@ def since(timestamp: str | None) -> str:
 
 def human(seconds: float) -> str:
     """`5s`, `119s`, `2m3s`, `45m`, `3h7m`, `26h`, `5d`, `3y40d`."""
-    s = int(seconds)
-    if s < -1:
-        return "<invalid>"
-    if s < 2 * MINUTE:
-        return f"{max(s, 0)}s"
-    if s < 10 * MINUTE:
-        return _two(s, MINUTE, "m", 1, "s")
-    if s < 3 * HOUR:
-        return f"{s // MINUTE}m"
-    if s < 8 * HOUR:
-        return _two(s, HOUR, "h", MINUTE, "m")
-    if s < 2 * DAY:
-        return f"{s // HOUR}h"
-    if s < 8 * DAY:
-        return _two(s, DAY, "d", HOUR, "h")
-    if s < 2 * YEAR:
-        return f"{s // DAY}d"
-    return _two(s, YEAR, "y", DAY, "d") if s < 8 * YEAR else f"{s // YEAR}y"
-
-
-def _two(seconds: int, large: int, large_name: str, small: int, small_name: str) -> str:
-    rest = seconds % large // small
-    return f"{seconds // large}{large_name}" + (f"{rest}{small_name}" if rest else "")
+    whole = max(int(seconds), 0)
+    _, large, name, small, small_name = next(step for step in STEPS if whole < step[0])
+    left = whole % large // small
+    return f"{whole // large}{name}" + (f"{left}{small_name}" if left else "")

@@ -11,9 +11,8 @@ from collections.abc import Iterable
 from functools import cache
 
 from lab.apimachinery.resources import RESOURCES, Resource
-from lab.apimachinery.schemas import Schema, kinds, raw, without_null
+from lab.apimachinery.schemas import KUBERNETES, Schema, kinds, raw, without_null
 from lab.apimachinery.store import Object
-from lab.apimachinery.version import KUBERNETES
 
 PREFIX = "#/components/schemas/"
 V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"

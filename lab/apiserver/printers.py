@@ -102,10 +102,7 @@ def _job_status(obj: Object) -> str:
             return condition
     if "deletionTimestamp" in obj["metadata"]:
         return "Terminating"
-    for condition in ("Suspended", "FailureTarget", "SuccessCriteriaMet"):
-        if condition in true:
-            return condition
-    return "Running"
+    return "Suspended" if "Suspended" in true else "Running"
 
 
 def _service(obj: Object) -> Cells:

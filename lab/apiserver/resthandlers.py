@@ -1,40 +1,76 @@
 """Requests for objects: which verb each is, and its answer.
 
-Stands for k8s.io/apiserver/pkg/endpoints/handlers and installer.go.
+Stands for k8s.io/apiserver/pkg/endpoints/request, handlers and installer.go.
 """
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from aiohttp import web
 
 from lab.apimachinery.errors import BadRequest, Expired, MethodNotAllowed, Timeout
+from lab.apimachinery.resources import RESOURCES, Resource
 from lab.apimachinery.schemas import schema_of
 from lab.apimachinery.store import Object, Store
 from lab.apiserver import watches
 from lab.apiserver.representation import Representation
-from lab.apiserver.requestinfo import RequestInfo, parse
 from lab.apiserver.responses import answer, body, line, stream, success
-from lab.apiserver.subresources import eviction_options, patch_scale, scale_of, update_scale
+from lab.apiserver.scale import SCALE, scale_of, update_scale
 from lab.kubelet import podlogs
 from lab.network import Network
 from lab.objects.options import DeleteOptions, ListOptions, WriteOptions, as_bool, write_continue
 from lab.objects.patches import check_type, patched
 from lab.objects.registry import Registry
 
-OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
 RETURNED = ("pods", "services", "serviceaccounts")  # a DELETE of these answers with the object
 ATTACHING = ("kubectl debug", "kubectl run")
 UNSUPPORTED = {
     "attach": "use kubectl logs -f",
     "ephemeralcontainers": "run what you need on this machine, which shares the pod's processes and network",
+    "eviction": "kubectl delete pod does the same, for no disruption budget is asked",
     "exec": "run it as a container's command",
     "portforward": "connect to the pod's address, which this machine reaches",
     "proxy": "connect to the address of the pod or Service, which this machine reaches",
     "resize": "it sets no limits; a change of spec.containers[*].resources is stored with the object",
     "token": "pods and clients use the token of the lab's one user, which is in the kubeconfig",
 }
+
+
+@dataclass(frozen=True)
+class RequestInfo:
+    """A resource, and where the path goes further: a namespace, an object, a subresource."""
+
+    resource: Resource
+    namespace: str  # "" for all namespaces, and for what is in none
+    name: str
+    subresource: str
+
+
+def _parse(path: str) -> RequestInfo | None:
+    """Reads a path as it goes over the wire, escaped. None for one that names no resource of the lab."""
+    match [unquote(part) for part in path.strip("/").split("/")]:
+        case ["api", "v1", *rest]:
+            group_version = "v1"
+        case ["apis", group, version, *rest]:
+            group_version = f"{group}/{version}"
+        case _:
+            return None
+    namespace = ""
+    # A namespace is a path's beginning, and itself an object with subresources.
+    if len(rest) > 2 and rest[0] == "namespaces" and rest[2] not in ("status", "finalize"):
+        namespace, rest = rest[1], rest[2:]
+    if not 1 <= len(rest) <= 3:
+        return None
+    plural, name, subresource = [*rest, "", ""][:3]
+    resource = RESOURCES.get(plural)
+    if resource is None or resource.group_version != group_version:
+        return None
+    if (name or namespace) and resource.namespaced != bool(namespace):
+        return None
+    return RequestInfo(resource, namespace, name, subresource)
 
 
 class Handlers:
@@ -46,7 +82,7 @@ class Handlers:
 
     async def handle(self, request: web.Request) -> web.StreamResponse | None:
         """The answer, or None where the path names no resource. Raises errors.StatusError."""
-        info = parse(request.rel_url.raw_path)
+        info = _parse(request.rel_url.raw_path)
         if info is None:
             return None
         match request.method, bool(info.name), info.subresource:
@@ -71,12 +107,10 @@ class Handlers:
                 return await self._scale(request, info)
             case "GET", True, "log" if info.resource.plural == "pods":
                 return await self._log(request, info)
-            case "POST", True, "eviction" if info.resource.plural == "pods":
-                return await self._evict(request, info)
             case _, True, subresource if subresource in UNSUPPORTED:
                 remedy = UNSUPPORTED[subresource]
                 raise BadRequest(f"the lab has no {info.resource.plural}/{subresource}: {remedy}")
-            case _, True, subresource if subresource and subresource not in ("status", "scale", "log", "eviction"):
+            case _, True, subresource if subresource and subresource not in ("status", "scale", "log"):
                 return None
         raise MethodNotAllowed("the server does not allow this method on the requested resource")
 
@@ -113,20 +147,20 @@ class Handlers:
             raise Expired(f"{start}. You must start a new list without the continue parameter.") from error
 
     async def _create(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
-        options = _write_options(request)
+        options = WriteOptions.read(request.query)
         representation, value = _representation(request), await body(request)
         created, warnings = self._registry.create(info.resource, info.namespace, value, options)
         return answer(representation.one(info.resource, created), 201, warnings)
 
     async def _update(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
-        options = _write_options(request)
+        options = WriteOptions.read(request.query)
         representation, value = _representation(request), await body(request)
         updated, warnings = self._registry.update(info.resource, info.namespace, info.name, value, options)
         return answer(representation.one(info.resource, updated), 200, warnings)
 
     async def _patch(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
         check_type(request.content_type)
-        options = _write_options(request)
+        options = WriteOptions.read(request.query)
         representation, value = _representation(request), await body(request)
         where = (info.resource, info.namespace, info.name)
         obj, warnings = self._registry.patch(*where, request.content_type, value, options)
@@ -153,7 +187,7 @@ class Handlers:
         resource, representation = info.resource, _representation(request)
         obj, warnings = self._store.get(resource.plural, info.namespace, info.name), list[str]()
         if request.method != "GET":
-            options, value = _write_options(request), await body(request)
+            options, value = WriteOptions.read(request.query), await body(request)
             if request.method == "PATCH":
                 value = patched(request.content_type, obj, value, schema_of(resource))
             obj, warnings = self._registry.update_status(resource, info.namespace, info.name, value, options)
@@ -163,10 +197,11 @@ class Handlers:
         obj = self._store.get(info.resource.plural, info.namespace, info.name)
         if request.method == "GET":
             return answer(scale_of(obj))
-        options, value = _write_options(request), await body(request)
+        options, value = WriteOptions.read(request.query), await body(request)
         if request.method == "PATCH":
-            return answer(patch_scale(self._store, info.resource, obj, request.content_type, value, options))
-        return answer(update_scale(self._store, info.resource, obj, value, options))
+            value = patched(request.content_type, scale_of(obj), value, schema_of(SCALE))
+        store = self._store.fork() if options.dry_run else self._store
+        return answer(update_scale(store, info.resource, obj, value))
 
     async def _log(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
         # `kubectl run` asks for the log when it couldn't attach, and takes what it gets for all of the output.
@@ -174,11 +209,6 @@ class Handlers:
         options = podlogs.LogOptions.read(dict(request.query) | follow)
         log = podlogs.find(self._store, self._state, info.namespace, info.name, options)
         return await stream(request, "text/plain", log.read(options))
-
-    async def _evict(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
-        options = DeleteOptions.read(request.query, eviction_options(await body(request)))
-        evicted, _ = self._registry.delete(info.resource, info.namespace, info.name, options)
-        return success(info.resource, evicted, 201)
 
 
 async def _lines(events: AsyncGenerator[Object, None]) -> AsyncGenerator[bytes, None]:
@@ -189,11 +219,6 @@ async def _lines(events: AsyncGenerator[Object, None]) -> AsyncGenerator[bytes, 
 
 def _representation(request: web.Request) -> Representation:
     return Representation.negotiate(request.headers.get("Accept", ""), request.query.get("includeObject", ""))
-
-
-def _write_options(request: web.Request) -> WriteOptions:
-    """Raises errors.Invalid."""
-    return WriteOptions.read(request.query, OPTIONS[request.method])
 
 
 def _key(obj: Object) -> tuple[str, str]:

@@ -30,13 +30,6 @@ async def test_scale_and_the_rollout_commands(kubectl: Kubectl) -> None:
     assert 'deployments.apps "nope" not found' in missing.err
 
 
-async def test_scale_with_a_precondition(kubectl: Kubectl) -> None:
-    await rolled_out(kubectl)
-    refused = await kubectl("scale", "deploy/web", "--replicas=3", "--current-replicas=7", fails=True)
-    assert "Expected replicas to be 7, was 2" in refused.err
-    await kubectl("scale", "deploy/web", "--replicas=3", "--current-replicas=2")
-
-
 async def test_wait(kubectl: Kubectl) -> None:
     await apply(kubectl, WEB)
     met = await kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=20s")

@@ -42,21 +42,11 @@ async def furnished(call: Call, lab: HollowLab) -> None:
     await settled(lab.store)
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("name", ["default", "kube-public", "kube-system"])
-async def test_a_namespace_that_may_not_be_deleted_stays_as_it_is(
-    call: Call, lab: HollowLab, name: str, policy: str
-) -> None:
-    before = everything(lab.store)
-    for query in ("", DRY):
-        assert (await call("DELETE", f"{NAMESPACES}/{name}{query}", {"propagationPolicy": policy})).code == 403
-    assert everything(lab.store) == before
-
-
 @pytest.mark.parametrize(
     ("method", "path", "body", "kind"),
     [
         *(("DELETE", f"{MAPS}/m", {"propagationPolicy": p, "preconditions": {"uid": "x"}}, "") for p in POLICIES),
+        *(("DELETE", f"{NAMESPACES}/default{query}", {"propagationPolicy": "Foreground"}, "") for query in ("", DRY)),
         ("DELETE", f"{MAPS}/m", {"propagationPolicy": "Foreground", "gracePeriodSeconds": "x"}, ""),
         ("DELETE", f"{MAPS}?labelSelector=(", {"propagationPolicy": "Foreground"}, ""),
         ("POST", MAPS, {"metadata": {"name": "m"}, "data": {"a": "b"}}, ""),

@@ -13,7 +13,7 @@ from typing import Literal
 
 from lab.apimachinery import events
 from lab.apimachinery.store import Object, Store, now
-from lab.apimachinery.version import GIT_VERSION
+from lab.apimachinery.schemas import GIT_VERSION
 from lab.network import Network
 
 NAME = "lab"

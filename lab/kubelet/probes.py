@@ -15,7 +15,7 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lab.apimachinery.store import Object
-from lab.apimachinery.version import KUBERNETES
+from lab.apimachinery.schemas import KUBERNETES
 from lab.loopback import moved
 from lab.runtime.processes import StartError
 

@@ -4,15 +4,35 @@ Stands for the generated SetObjectDefaults of k8s.io/kubernetes/pkg/apis, and fo
 the addresses of a Service are in registry.py.
 """
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
+from lab.apimachinery.resources import RESOURCES
+from lab.apimachinery.schemas import schema_of, structs
 from lab.apimachinery.store import Object
 
-PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
-PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
-MODE = 0o644
-VOLUMES_WITH_MODE = ("configMap", "secret", "projected", "downwardAPI")
+# What is the same wherever a type stands in a pod.
+TYPES: dict[str, Object] = {
+    "PodSpec": {
+        "restartPolicy": "Always",
+        "dnsPolicy": "ClusterFirst",
+        "terminationGracePeriodSeconds": 30,
+        "securityContext": {},
+        "schedulerName": "default-scheduler",
+    },
+    "Container": {
+        "resources": {},
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+    },
+    "ContainerPort": {"protocol": "TCP"},
+    "ObjectFieldSelector": {"apiVersion": "v1"},
+    "Probe": {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3},
+    "HTTPGetAction": {"path": "/", "scheme": "HTTP"},
+    "GRPCAction": {"service": ""},
+    **{f"{kind}VolumeSource": {"defaultMode": 0o644} for kind in ("ConfigMap", "Secret", "Projected", "DownwardAPI")},
+}
 
 
 def set_defaults(plural: str, obj: Object) -> None:
@@ -41,70 +61,26 @@ def _pod(pod: Object) -> None:
 
 
 def _pod_spec(spec: Object) -> None:
-    _default(
-        spec,
-        restartPolicy="Always",
-        dnsPolicy="ClusterFirst",
-        terminationGracePeriodSeconds=30,
-        securityContext={},
-        schedulerName="default-scheduler",
-    )
+    pod = schema_of(RESOURCES["pods"])["properties"]["spec"]
+    for struct, schema, _ in structs(spec, pod):
+        kind = schema.get("title", "")
+        _default(struct, **copy.deepcopy(TYPES.get(kind, {})))
+        if kind == "Container":
+            _container(struct)
+        if kind == "Volume" and set(struct) <= {"name"}:
+            struct["emptyDir"] = {}
     if "serviceAccount" in spec or "serviceAccountName" in spec:  # two names of one field, the first one deprecated
         name = spec.get("serviceAccountName") or spec["serviceAccount"]
         spec["serviceAccountName"] = spec["serviceAccount"] = name
-    for container in spec.get("initContainers", []) + spec.get("containers", []):
-        _container(container)
-    for volume in spec.get("volumes", []):
-        _volume(volume)
 
 
 def _container(container: Object) -> None:
     image = container.get("image", "")
     tag = image.rpartition("/")[2].partition(":")[2]
     latest = tag in ("", "latest") and "@" not in image
-    _default(
-        container,
-        imagePullPolicy="Always" if latest else "IfNotPresent",
-        resources={},
-        terminationMessagePath="/dev/termination-log",
-        terminationMessagePolicy="File",
-    )
-    limits = container["resources"].get("limits", {})
-    if limits:
+    _default(container, imagePullPolicy="Always" if latest else "IfNotPresent")
+    if limits := container["resources"].get("limits"):
         container["resources"]["requests"] = limits | container["resources"].get("requests", {})
-    for port in container.get("ports", []):
-        _default(port, protocol="TCP")
-    for env in container.get("env", []):
-        if "fieldRef" in env.get("valueFrom", {}):
-            _default(env["valueFrom"]["fieldRef"], apiVersion="v1")
-    for field in PROBES:
-        if field in container:
-            _default(container[field], **PROBE)
-            _handler(container[field])
-    for handler in container.get("lifecycle", {}).values():
-        if isinstance(handler, dict):
-            _handler(handler)
-
-
-def _handler(handler: Object) -> None:
-    if "httpGet" in handler:
-        _default(handler["httpGet"], path="/", scheme="HTTP")
-    if "grpc" in handler:
-        _default(handler["grpc"], service="")
-
-
-def _volume(volume: Object) -> None:
-    if set(volume) <= {"name"}:
-        volume["emptyDir"] = {}
-    for kind in VOLUMES_WITH_MODE:
-        if kind in volume:
-            _default(volume[kind], defaultMode=MODE)
-    items = volume.get("downwardAPI", {}).get("items", [])
-    for source in volume.get("projected", {}).get("sources", []):
-        items = items + source.get("downwardAPI", {}).get("items", [])
-    for item in items:
-        if "fieldRef" in item:
-            _default(item["fieldRef"], apiVersion="v1")
 
 
 def _template(spec: Object) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from lab.apimachinery.resources import Resource
+from lab.apimachinery.schemas import schema_of, structs
 from lab.apimachinery.store import Object
 
 NO_RBAC = "the lab enforces no RBAC: its one user may do everything"
 KINDS = {
-    "poddisruptionbudgets": "the lab has no disruption controller; an eviction is never refused",
+    "poddisruptionbudgets": "the lab has no disruption controller, and evicts nothing",
     "networkpolicies": "the lab lets every pod talk to every other",
     "ingressclasses": "the lab has no ingress controller",
     "roles": NO_RBAC,
@@ -21,29 +22,35 @@ KINDS = {
 }
 
 
-def _fields(names: str) -> frozenset[str]:
-    return frozenset(names.split())
-
-
-POD = _fields(
-    "automountServiceAccountToken containers initContainers nodeName nodeSelector restartPolicy schedulerName "
-    "schedulingGates serviceAccount serviceAccountName terminationGracePeriodSeconds volumes"
-)
-CONTAINER = _fields(
-    "args command env envFrom image imagePullPolicy lifecycle livenessProbe name ports readinessProbe restartPolicy "
-    "startupProbe volumeMounts workingDir"
-)
-CONTAINER_PORT = _fields("containerPort name protocol")
-LIFECYCLE = _fields("preStop")
-MOUNT = _fields("mountPath name")
-VOLUME = _fields("configMap emptyDir name secret")
-OF_CONFIG_MAP, OF_SECRET = _fields("defaultMode name optional"), _fields("defaultMode optional secretName")
-DEPLOYMENT = _fields("minReadySeconds progressDeadlineSeconds replicas revisionHistoryLimit selector strategy template")
-JOB = _fields("backoffLimit completions manualSelector parallelism selector template")
-SERVICE = _fields("clusterIP clusterIPs externalName ports publishNotReadyAddresses selector type")
-SERVICE_PORT = _fields("appProtocol name port targetPort")
-NODE = _fields("podCIDR podCIDRs providerID unschedulable")
-SERVICE_ACCOUNT = _fields("apiVersion automountServiceAccountToken kind metadata")
+# The fields that the lab acts upon, by the type that has them.
+KNOWN = {
+    kind: frozenset(names.split())
+    for kind, names in {
+        "PodSpec": (
+            "automountServiceAccountToken containers initContainers nodeName nodeSelector restartPolicy schedulerName "
+            "schedulingGates serviceAccount serviceAccountName terminationGracePeriodSeconds volumes"
+        ),
+        "Container": (
+            "args command env envFrom image imagePullPolicy lifecycle livenessProbe name ports readinessProbe "
+            "restartPolicy startupProbe volumeMounts workingDir"
+        ),
+        "ContainerPort": "containerPort name protocol",
+        "Lifecycle": "preStop",
+        "VolumeMount": "mountPath name",
+        "Volume": "configMap emptyDir name secret",
+        "EmptyDirVolumeSource": "",
+        "ConfigMapVolumeSource": "defaultMode name optional",
+        "SecretVolumeSource": "defaultMode optional secretName",
+        "DeploymentSpec": (
+            "minReadySeconds progressDeadlineSeconds replicas revisionHistoryLimit selector strategy template"
+        ),
+        "JobSpec": "backoffLimit completions manualSelector parallelism selector template",
+        "ServiceSpec": "clusterIP clusterIPs externalName ports publishNotReadyAddresses selector type",
+        "ServicePort": "appProtocol name port targetPort",
+        "NodeSpec": "podCIDR podCIDRs providerID unschedulable",
+        "ServiceAccount": "apiVersion automountServiceAccountToken kind metadata",
+    }.items()
+}
 
 # What Kubernetes does when nobody asks for anything else, and so does the lab.
 USUAL: dict[str, Any] = {
@@ -93,7 +100,7 @@ REASON = {
         ),
     }.items()
     for field in fields.split()
-} | {"volumes": f"the lab's volumes are {', '.join(sorted(VOLUME - {'name'}))}"}
+} | {"volumes": f"the lab's volumes are {', '.join(sorted(KNOWN['Volume'] - {'name'}))}"}
 OTHERWISE = "nothing in the lab goes by it"
 
 Found = Iterator[tuple[str, str]]  # the path of what is ignored, and by what REASON knows it: mostly the field
@@ -112,48 +119,11 @@ def warnings(resource: Resource, obj: Object, old: Object | None = None) -> list
 
 
 def _found(resource: Resource, obj: Object) -> Found:
-    spec = obj.get("spec") or {}
-    match resource.plural:
-        case "pods":
-            yield from _pod(spec, "spec")
-        case "services":
-            yield from _others(spec, SERVICE, "spec")
-            yield from _each(spec, "ports", SERVICE_PORT, "spec")
-            if spec.get("type") in ("NodePort", "LoadBalancer"):
-                yield f"spec.type: {spec['type']}", spec["type"]
-        case "deployments":
-            yield from _others(spec, DEPLOYMENT, "spec")
-        case "jobs":
-            yield from _others(spec, JOB, "spec")
-        case "nodes":
-            yield from _others(spec, NODE, "spec")
-        case "serviceaccounts":
-            yield from _others(obj, SERVICE_ACCOUNT, "")
-    if resource.plural in ("deployments", "replicasets", "jobs"):
-        yield from _pod(spec.get("template", {}).get("spec") or {}, "spec.template.spec")
-
-
-def _pod(spec: Object, path: str) -> Found:
-    yield from _others(spec, POD, path)
-    for kind in ("initContainers", "containers"):
-        yield from _each(spec, kind, CONTAINER, path)
-        for i, container in enumerate(spec.get(kind) or []):
-            yield from _each(container, "ports", CONTAINER_PORT, f"{path}.{kind}[{i}]")
-            yield from _each(container, "volumeMounts", MOUNT, f"{path}.{kind}[{i}]")
-            yield from _others(container.get("lifecycle") or {}, LIFECYCLE, f"{path}.{kind}[{i}].lifecycle")
-    yield from ((of_volume, "volumes") for of_volume, _ in _each(spec, "volumes", VOLUME, path))
-    for i, volume in enumerate(spec.get("volumes") or []):
-        for kind, known in (("emptyDir", frozenset[str]()), ("configMap", OF_CONFIG_MAP), ("secret", OF_SECRET)):
-            yield from _others(volume.get(kind) or {}, known, f"{path}.volumes[{i}].{kind}")
-
-
-def _each(obj: Object, field: str, known: frozenset[str], path: str) -> Found:
-    for i, item in enumerate(obj.get(field) or []):
-        yield from _others(item, known, f"{path}.{field}[{i}]")
-
-
-def _others(obj: Object, known: frozenset[str], path: str) -> Found:
     """The fields that are not among the known ones and ask for something."""
-    for field, value in obj.items():
-        if field not in known and value and value != USUAL.get(field):
-            yield f"{path}.{field}".lstrip("."), field
+    for struct, schema, path in structs(obj, schema_of(resource)):
+        kind = schema.get("title", "")
+        for field, value in struct.items() if kind in KNOWN else ():
+            if field not in KNOWN[kind] and value and value != USUAL.get(field):
+                yield path + field, "volumes" if kind == "Volume" else field
+    if resource.plural == "services" and (kind := obj.get("spec", {}).get("type")) in ("NodePort", "LoadBalancer"):
+        yield f"spec.type: {kind}", kind

@@ -27,13 +27,12 @@ class WriteOptions:
     validation: str
 
     @classmethod
-    def read(cls, query: Query, kind: str) -> "WriteOptions":
-        """`kind` is what messages call them: CreateOptions, UpdateOptions or PatchOptions. Raises errors.Invalid."""
+    def read(cls, query: Query) -> "WriteOptions":
+        """Raises errors.Invalid."""
         found = _dry_run_errors(query)
         validation = query.get("fieldValidation") or "Warn"
         found += fields.one_of("Ignore", "Strict", "Warn")("fieldValidation", validation)
-        if found:
-            raise _invalid(kind, found)
+        _check(found)
         return cls(query.get("dryRun") == "All", validation)
 
 
@@ -61,8 +60,7 @@ class DeleteOptions:
         grace = options.get("gracePeriodSeconds")
         if grace is not None and (not SECONDS.fullmatch(str(grace)) or abs(int(grace)) >= 2**31):
             raise errors.BadRequest(f"gracePeriodSeconds is a number of seconds, not {grace!r:.100}")
-        if found:
-            raise _invalid("DeleteOptions", found)
+        _check(found)
         preconditions = options.get("preconditions", {})
         if not isinstance(preconditions, dict):
             raise errors.BadRequest("preconditions is an object with uid and resourceVersion")
@@ -144,5 +142,6 @@ def _dry_run_errors(options: Mapping[str, Any]) -> fields.Errors:
     return fields.one_of("All")("dryRun", options.get("dryRun") or "All")
 
 
-def _invalid(kind: str, found: fields.Errors) -> errors.Invalid:
-    return fields.invalid_options(f"{kind}.meta.k8s.io", "", found, "meta.k8s.io", kind)
+def _check(found: fields.Errors) -> None:
+    if found:
+        raise fields.invalid_options("Options", "", found, "meta.k8s.io", "Options")

@@ -1,7 +1,7 @@
 """Objects in Kubernetes' protobuf encoding, which `kubectl create` sends even to a server that would rather have JSON.
 
 Source: k8s.io/apimachinery/pkg/runtime/serializer/protobuf, and generated.proto of k8s.io/api for the numbers of the
-fields. Known are the messages of kubectl's `create` commands and of evictions; all else is asked for in JSON.
+fields. Known are the messages of kubectl's `create` commands; all else is asked for in JSON.
 """
 
 import base64
@@ -15,7 +15,7 @@ from lab.apimachinery.store import Object
 
 CONTENT_TYPE = "application/vnd.kubernetes.protobuf"
 MAGIC = b"k8s\x00"
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
+VARINT, BYTES = 0, 2  # the wire types that these messages have
 
 # Each message's fields in the order of their numbers, from 1; a dot is a number that is not in use.
 MESSAGES = {
@@ -55,9 +55,6 @@ MESSAGES = {
     "ClusterRoleBinding": "metadata subjects roleRef",
     "RoleRef": "apiGroup kind name",
     "Subject": "kind apiGroup name namespace",
-    "Eviction": "metadata deleteOptions",
-    "DeleteOptions": "gracePeriodSeconds preconditions orphanDependents propagationPolicy dryRun",
-    "Preconditions": "uid resourceVersion",
 }
 # Numbers that are no pointers in Go: 0 means that they aren't set.
 UNSET_BY_ZERO = ("generation", "minReadySeconds", "hostPort", "nodePort")
@@ -139,9 +136,9 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
             value, position = _varint(data, position)
             yield number, value
             continue
-        if kind not in (FIXED64, BYTES, FIXED32):
-            raise ValueError(f"there is no wire type {kind}")
-        length, position = _varint(data, position) if kind == BYTES else (8 if kind == FIXED64 else 4, position)
+        if kind != BYTES:
+            raise ValueError(f"no field is of wire type {kind}")
+        length, position = _varint(data, position)
         if position + length > len(data):
             raise ValueError("the message is cut off")
         yield number, data[position : position + length]

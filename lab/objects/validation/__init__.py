@@ -5,11 +5,9 @@ reason, in words of its own. The rules are held against the types in an object's
 """
 
 import re
-from collections.abc import Iterator
-from typing import Any
 
 from lab.apimachinery.resources import RBAC, Resource
-from lab.apimachinery.schemas import Schema, schema_of
+from lab.apimachinery.schemas import Schema, schema_of, structs
 from lab.apimachinery.store import Object
 from lab.objects.validation import checks, fields, rules, updates
 from lab.objects.validation.fields import Errors
@@ -41,7 +39,7 @@ def _missing(value: Object, schema: Schema, path: str) -> Errors:
     """The required fields that aren't there."""
     return [
         fields.required(f"{at}{name}")
-        for struct, of, at in _structs(value, schema, path)
+        for struct, of, at in structs(value, schema, path)
         for name in of.get("required", [])
         if name not in struct and not at.startswith("metadata.")  # those of an owner are checked with the metadata
     ]
@@ -50,25 +48,9 @@ def _missing(value: Object, schema: Schema, path: str) -> Errors:
 def _wrong(obj: Object, schema: Schema) -> Errors:
     """What breaks the rules of the types in it."""
     found: Errors = []
-    for struct, of, at in _structs(obj, schema, ""):
+    for struct, of, at in structs(obj, schema):
         kind = of.get("title", "")
         found += checks.TYPES[kind](struct, at) if kind in checks.TYPES else []
         for key, rule in rules.FIELDS.get(kind, {}).items():
             found += rule(UNNUMBERED.sub("", f"{at}{key}"), struct[key]) if key in struct else []
     return found
-
-
-def _structs(value: Any, schema: Schema, path: str) -> Iterator[tuple[Object, Schema, str]]:
-    """All that has a type with fields, with that type, and how the paths of its fields begin.
-
-    The status is left out, which components write.
-    """
-    if isinstance(value, list):
-        for i, item in enumerate(value):
-            yield from _structs(item, schema["items"], f"{path}[{i}]")
-    elif isinstance(value, dict) and "properties" in schema:
-        dot = f"{path}." if path else ""
-        yield value, schema, dot
-        for key, child in value.items():
-            if dot + key != "status":
-                yield from _structs(child, schema["properties"][key], f"{dot}{key}")

@@ -182,12 +182,6 @@ def _job(spec: Object, path: str) -> Errors:
     return found
 
 
-def _pdb(spec: Object, path: str) -> Errors:
-    if "minAvailable" in spec and "maxUnavailable" in spec:
-        return [invalid(path.removesuffix("."), spec, "minAvailable and maxUnavailable cannot be both set")]
-    return []
-
-
 def _service(spec: Object, path: str) -> Errors:
     ports, address = spec.get("ports", []), spec.get("clusterIP", "")
     found = _labels(spec.get("selector", {}), f"{path}selector")
@@ -244,7 +238,6 @@ TYPES: dict[str, Callable[[Object, str], Errors]] = {
     "DeploymentSpec": _deployment,
     "ReplicaSetSpec": _selected,
     "JobSpec": _job,
-    "PodDisruptionBudgetSpec": _pdb,
     "ServiceSpec": _service,
     "EndpointSlice": _endpointslice,
     "ConfigMap": _config,
