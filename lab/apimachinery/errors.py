@@ -85,9 +85,3 @@ class UnsupportedMediaType(StatusError):
 
 class Invalid(StatusError):
     code, reason = 422, "Invalid"
-
-
-class Timeout(StatusError):
-    """What was asked for isn't there in time, such as a version that is still to come."""
-
-    code, reason = 504, "Timeout"

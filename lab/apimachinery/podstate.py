@@ -1,5 +1,6 @@
 """What the state of a pod means to those who count on it (k8s.io/kubernetes/pkg/api/v1/pod and pkg/controller)."""
 
+from lab.apimachinery import conditions
 from lab.apimachinery.store import Object
 from lab.apimachinery.timestamps import age
 
@@ -11,11 +12,8 @@ def is_ready(pod: Object) -> bool:
 
 def ready_since(pod: Object) -> str | None:
     """When a ready pod became so; None for one that is not ready."""
-    for condition in pod.get("status", {}).get("conditions", []):
-        if condition["type"] == "Ready" and condition["status"] == "True":
-            since: str = condition["lastTransitionTime"]
-            return since
-    return None
+    condition = conditions.find(pod.get("status", {}), "Ready")
+    return str(condition["lastTransitionTime"]) if condition and condition["status"] == "True" else None
 
 
 def available_in(pod: Object, min_ready_seconds: int) -> float | None:

@@ -4,12 +4,11 @@ Stands for k8s.io/apiserver/pkg/endpoints/discovery/aggregated (KEP-3352): all g
 asked for since 1.26. The documents of old, one for each group, are not there.
 """
 
-import platform
 from collections.abc import Iterable
 
 from lab.apimachinery.resources import RESOURCES, Resource
-from lab.apimachinery.store import Object
 from lab.apimachinery.schemas import GIT_VERSION, KUBERNETES
+from lab.apimachinery.store import Object
 from lab.apiserver.reviews import REVIEWS
 
 CONTENT_TYPE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -21,12 +20,6 @@ VERSION: Object = {
     "major": MAJOR,
     "minor": MINOR,
     "gitVersion": GIT_VERSION,
-    "gitCommit": "",
-    "gitTreeState": "",
-    "buildDate": "1970-01-01T00:00:00Z",
-    "goVersion": f"python{platform.python_version()}",
-    "compiler": platform.python_implementation(),
-    "platform": f"{platform.system().lower()}/{platform.machine()}",
 }
 
 

@@ -138,10 +138,9 @@ def _node(obj: Object) -> Cells:
     prefix = "node-role.kubernetes.io/"
     roles = _joined(key.removeprefix(prefix) for key in obj["metadata"].get("labels", {}) if key.startswith(prefix))
     info = status.get("nodeInfo", {})
-    addresses = {a["type"]: a["address"] for a in status.get("addresses", [])}
+    address = next((a["address"] for a in status.get("addresses", []) if a["type"] == "InternalIP"), NONE)
     versions = [info.get(field) or UNKNOWN for field in ("osImage", "kernelVersion", "containerRuntimeVersion")]
-    places = [addresses.get(kind, NONE) for kind in ("InternalIP", "ExternalIP")]
-    return [_name(obj), state, roles, _age(obj), info.get("kubeletVersion", ""), *places, *versions]
+    return [_name(obj), state, roles, _age(obj), info.get("kubeletVersion", ""), address, *versions]
 
 
 def _namespace(obj: Object) -> Cells:
@@ -184,7 +183,7 @@ KINDS: dict[str, tuple[str, Callable[[Object], Cells]]] = {
     "services": ("Name Type Cluster-IP External-IP Port(s) Age +Selector", _service),
     "endpointslices": ("Name AddressType Ports Endpoints Age", _endpointslice),
     "nodes": (
-        "Name Status Roles Age Version +Internal-IP +External-IP +OS-Image +Kernel-Version +Container-Runtime",
+        "Name Status Roles Age Version +Internal-IP +OS-Image +Kernel-Version +Container-Runtime",
         _node,
     ),
     "namespaces": ("Name Status Age", _namespace),

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from lab.apimachinery.errors import BadRequest, Expired, MethodNotAllowed, Timeout
+from lab.apimachinery.errors import BadRequest, MethodNotAllowed
 from lab.apimachinery.resources import RESOURCES, Resource
 from lab.apimachinery.schemas import schema_of
 from lab.apimachinery.store import Object, Store
@@ -21,7 +21,7 @@ from lab.apiserver.responses import answer, body, line, stream, success
 from lab.apiserver.scale import SCALE, scale_of, update_scale
 from lab.kubelet import podlogs
 from lab.network import Network
-from lab.objects.options import DeleteOptions, ListOptions, WriteOptions, as_bool, write_continue
+from lab.objects.options import DeleteOptions, ListOptions, WriteOptions, as_bool
 from lab.objects.patches import check_type, patched
 from lab.objects.registry import Registry
 
@@ -121,30 +121,9 @@ class Handlers:
         if as_bool(request.query, "watch"):
             events = watches.watch(self._store, info.resource, namespace, options, representation)
             return await stream(request, "application/json", _lines(events))
-        if options.version is not None and options.version > self._store.version:
-            causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
-            details = {"causes": causes, "retryAfterSeconds": 1}
-            raise Timeout(f"Too large resource version: {options.version}, current: {self._store.version}", details)
         found = [obj for obj in self._store.list(info.resource.plural, namespace) if options.selects(obj)]
         meta: Object = {"resourceVersion": str(self._store.version)}
-        if options.after:
-            # The rest of a list is as old as its beginning, or gone.
-            meta["resourceVersion"] = str(options.version)
-            self._check_not_compacted(options.version)
-            found = [obj for obj in found if _key(obj) > options.after]
-        if options.limit and len(found) > options.limit:
-            meta["remainingItemCount"] = len(found) - options.limit
-            found = found[: options.limit]
-            meta["continue"] = write_continue(found[-1]["metadata"], int(meta["resourceVersion"]))
         return answer(representation.many(info.resource, found, meta))
-
-    def _check_not_compacted(self, version: int | None) -> None:
-        try:
-            with self._store.watch([], since=version):
-                return
-        except Expired as error:
-            start = "The provided continue parameter is too old to display a consistent list result"
-            raise Expired(f"{start}. You must start a new list without the continue parameter.") from error
 
     async def _create(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
         options = WriteOptions.read(request.query)
@@ -219,7 +198,3 @@ async def _lines(events: AsyncGenerator[Object, None]) -> AsyncGenerator[bytes, 
 
 def _representation(request: web.Request) -> Representation:
     return Representation.negotiate(request.headers.get("Accept", ""), request.query.get("includeObject", ""))
-
-
-def _key(obj: Object) -> tuple[str, str]:
-    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]

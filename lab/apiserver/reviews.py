@@ -1,24 +1,19 @@
-"""Who am I, and may I: the lab knows one user, who may do everything (`kubectl auth whoami`, `kubectl auth can-i`).
-
-Stands for the virtual resources of authentication.k8s.io and authorization.k8s.io.
-"""
+"""May I: the lab knows one user, who may do everything (`kubectl auth can-i`)."""
 
 from lab.apimachinery.resources import Resource
 from lab.apimachinery.store import Object
 from lab.objects.ignored import NO_RBAC
 
-AUTHENTICATION, AUTHORIZATION = "authentication.k8s.io/v1", "authorization.k8s.io/v1"
+AUTHORIZATION = "authorization.k8s.io/v1"
 
 REVIEWS: dict[str, Resource] = {
     resource.plural: resource
     for resource in (
-        Resource("selfsubjectreviews", "SelfSubjectReview", AUTHENTICATION, namespaced=False),
         Resource("selfsubjectaccessreviews", "SelfSubjectAccessReview", AUTHORIZATION, namespaced=False),
         Resource("selfsubjectrulesreviews", "SelfSubjectRulesReview", AUTHORIZATION, namespaced=False),
     )
 }
 STATUSES: dict[str, Object] = {
-    "selfsubjectreviews": {"userInfo": {"username": "lab", "groups": ["system:masters", "system:authenticated"]}},
     "selfsubjectaccessreviews": {"allowed": True, "reason": NO_RBAC},
     "selfsubjectrulesreviews": {
         "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],

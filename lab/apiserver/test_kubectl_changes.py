@@ -6,7 +6,7 @@ import pytest
 
 from lab.testing import until
 from lab.testing.hollow import HollowLab
-from lab.testing.kubectl import JOB, MISSING, WEB, Kubectl, apply, rolled_out
+from lab.testing.kubectl import MISSING, WEB, Kubectl, apply, rolled_out
 
 pytestmark = pytest.mark.skipif(MISSING, reason="kubectl is not on PATH")
 
@@ -51,13 +51,6 @@ async def test_delete_with_all_that_hangs_on_it_and_without(kubectl: Kubectl, la
     await rolled_out(kubectl)
     await kubectl("delete", "-f", "-", stdin=WEB)
     await until(lambda: not lab.store.list("pods"), "the pods are gone")
-
-
-async def test_delete_at_once(kubectl: Kubectl, lab: HollowLab) -> None:
-    await kubectl("run", "solo", "--image=greeter:dev")
-    said = await kubectl("delete", "pod", "solo", "--grace-period=0", "--force")
-    assert 'pod "solo" force deleted' in said.out
-    assert lab.store.list("pods") == []
 
 
 async def test_delete_a_namespace_with_its_contents(kubectl: Kubectl, lab: HollowLab) -> None:
@@ -106,13 +99,3 @@ async def test_label_annotate_and_the_three_patches(kubectl: Kubectl, lab: Hollo
     operation = '[{"op":"replace","path":"/spec/replicas","value":5}]'
     await kubectl("patch", "deploy/web", "--type=json", "-p", operation)
     assert lab.store.get("deployments", "default", "web")["spec"]["replicas"] == 5
-
-
-async def test_replace(kubectl: Kubectl, lab: HollowLab) -> None:
-    missing = await kubectl("replace", "-f", "-", stdin=JOB, fails=True)
-    assert 'jobs.batch "once" not found' in missing.err
-    await apply(kubectl, WEB)
-    address = lab.store.get("services", "default", "web")["spec"]["clusterIP"]
-    await kubectl("replace", "-f", "-", stdin=WEB.replace("replicas: 2", "replicas: 4"))
-    assert lab.store.get("deployments", "default", "web")["spec"]["replicas"] == 4
-    assert lab.store.get("services", "default", "web")["spec"]["clusterIP"] == address

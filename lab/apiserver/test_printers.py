@@ -60,7 +60,6 @@ INITIALIZED = [{"type": "Initialized", "status": "True"}]
         (pod(RUNNING | {"ready": False}), "0/1", "Running"),
         (pod(container(waiting={"reason": "CrashLoopBackOff"})), "0/1", "CrashLoopBackOff"),
         (pod(container(terminated={"exitCode": 1, "reason": "Error"}), phase="Failed"), "0/1", "Error"),
-        (pod(container(terminated={"exitCode": 137, "signal": 9})), "0/1", "Signal:9"),
         (pod(container(terminated={"exitCode": 0, "reason": "Completed"}), phase="Succeeded"), "0/1", "Completed"),
         (pod(container("a", terminated={"exitCode": 0, "reason": "Completed"}), RUNNING), "1/2", "NotReady"),
         (pod(init=[container("init", running={})], phase="Pending"), "0/1", "Init:0/1"),
@@ -107,16 +106,6 @@ def meta(**more: Any) -> Object:
 @pytest.mark.parametrize(
     ("plural", "obj", "expected"),
     [
-        (
-            "services",
-            {"spec": {"type": "ExternalName", "externalName": "e.com"}},
-            ["x", "ExternalName", "<none>", "e.com", "<none>"],
-        ),
-        (
-            "services",
-            {"spec": {"type": "LoadBalancer", "clusterIP": "1", "ports": [{"port": 1, "protocol": "TCP"}]}},
-            ["x", "LoadBalancer", "1", "<pending>", "1/TCP"],
-        ),
         ("jobs", {"spec": {"completions": 2, "template": {"spec": {"containers": []}}}}, ["x", "Running", "0/2", ""]),
         (
             "jobs",
@@ -137,8 +126,6 @@ def meta(**more: Any) -> Object:
             ["x", "IPv4", "<unset>", "0,1,2 + 2 more..."],
         ),
         ("nodes", {"spec": {"unschedulable": True}}, ["x", "Unknown,SchedulingDisabled", "<none>"]),
-        ("poddisruptionbudgets", {"spec": {"minAvailable": 1}}, ["x", "1", "N/A", 0]),
-        ("roles", {}, ["x"]),
     ],
 )
 def test_cells(plural: str, obj: Object, expected: list[Any]) -> None:

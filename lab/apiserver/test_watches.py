@@ -80,19 +80,6 @@ async def test_initial_events_end_with_a_bookmark(store: Store) -> None:
         }
 
 
-async def test_bookmarks_come_when_nothing_else_does_and_are_safe_to_go_on_from(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watches, "BOOKMARK_SECONDS", 0.01)
-    version = str(store.version)
-    async with Watching(store, resourceVersion=version, allowWatchBookmarks="true") as watching:
-        for _ in range(3):
-            assert (await watching.next())["object"]["metadata"] == {"resourceVersion": version}
-    async with Watching(store, resourceVersion=version) as watching:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(watching.next(), 0.1)
-
-
 async def test_bookmarks_come_however_busy_it_is_and_the_last_one_at_the_end(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,19 +126,6 @@ async def test_what_it_will_not_tell_does_not_bring_it_behind(store: Store, monk
             store.create("secrets", {"apiVersion": "v1", "kind": "Secret", "metadata": meta | {"namespace": "default"}})
         create(store, "c")
         assert await watching.names(1) == [("ADDED", "c")]
-
-
-async def test_one_that_falls_behind_ends_with_410(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watches, "HISTORY", 5)
-    async with Watching(store) as watching:
-        await watching.names(2)
-        for number in range(20):
-            relabel(store, "a", number=str(number))
-        event = await watching.next()
-        assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 410, "Expired")
-        with pytest.raises(StopAsyncIteration):
-            await watching.next()
-    assert store._watchers == set()
 
 
 async def test_one_that_falls_behind_can_be_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 import pytest
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 
-from lab.conformance.api import Api, refused
+from lab.conformance.api import Api
 from lab.conformance.differences import Cluster
 from lab.conformance.manifests import configmap
-from lab.conformance.states import names
 
 
 @pytest.fixture
@@ -59,16 +58,3 @@ async def test_a_watch_from_a_version_that_was_compacted_away_is_expired(api: Ap
     assert (status["kind"], status["code"], status["reason"]) == ("Status", 410, "Expired")
     async with api.watch("events", resourceVersion=await api.version(), timeoutSeconds="1") as events:
         assert [event["type"] async for event in events] == []  # the remedy: list again
-
-
-async def test_a_list_cannot_go_on_after_a_compaction(api: Api, cluster: Cluster) -> None:
-    for i in range(3):
-        about = {"kind": "ConfigMap", "namespace": api.namespace, "name": f"c{i}"}
-        await api.create("events", {"metadata": {"name": f"e{i}"}, "involvedObject": about})
-    first = await api.list("events", limit="1")
-    rest = {"limit": "1", "continue": first["metadata"]["continue"]}
-    assert names((await api.list("events", **rest))["items"]) == ["e1"]
-    await api.create("configmaps", configmap("later"))
-    await compact(cluster, api)
-    with refused(410, "Expired", "The provided continue parameter is too old"):
-        await api.list("events", **rest)

@@ -44,17 +44,6 @@ async def test_selectors_that_make_no_sense_are_refused(api: Api) -> None:
         await api.list("configmaps", labelSelector="tier in web")
 
 
-async def test_a_list_comes_in_pieces_of_the_size_asked_for(api: Api) -> None:
-    await furnish(api)
-    first = await api.list("configmaps", limit="3")
-    await api.create("configmaps", configmap("aa"))
-    rest = await api.list("configmaps", **{"limit": "3", "continue": first["metadata"]["continue"]})
-    assert names(first["items"]) == ["a", "b", "c"]
-    assert first["metadata"]["remainingItemCount"] == 1
-    assert names(rest["items"]) == ["kube-root-ca.crt"]
-    assert "continue" not in rest["metadata"]
-
-
 async def test_a_list_has_its_own_kind_and_version_and_its_items_need_none(api: Api) -> None:
     listed = await api.list("configmaps")
     assert (listed["apiVersion"], listed["kind"]) == ("v1", "ConfigMapList")

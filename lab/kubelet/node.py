@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from lab.apimachinery import events
-from lab.apimachinery.store import Object, Store, now
 from lab.apimachinery.schemas import GIT_VERSION
+from lab.apimachinery.store import Object, Store, now
 from lab.network import Network
 
 NAME = "lab"

@@ -14,8 +14,8 @@ import aiohttp
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from lab.apimachinery.store import Object
 from lab.apimachinery.schemas import KUBERNETES
+from lab.apimachinery.store import Object
 from lab.loopback import moved
 from lab.runtime.processes import StartError
 

@@ -17,8 +17,6 @@ def check_create(store: Store, resource: Resource, obj: Object) -> None:
     namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
     details = resource.details(name)
     if "deletionTimestamp" in store.get("namespaces", "", namespace)["metadata"]:
-        message = f"namespace {namespace} is being terminated"
-        details["causes"] = [{"reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace"}]
         start = f'{resource.qualified} "{name}" is forbidden: unable to create new content'
         raise Forbidden(f"{start} in namespace {namespace} because it is being terminated", details)
     if resource.plural == "pods":

@@ -12,8 +12,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-import yaml
-
 from lab.apimachinery import quantities
 from lab.apimachinery.errors import BadRequest, UnsupportedMediaType
 from lab.apimachinery.resources import Resource
@@ -22,45 +20,26 @@ from lab.apimachinery.store import Object
 from lab.objects import protobuf
 
 JSON = "application/json"
-YAML = "application/yaml"
 JSON_PATCHES = tuple(f"application/{kind}-patch+json" for kind in ("json", "merge", "strategic-merge"))
 DEPTH = 100  # levels of nesting; Kubernetes' own objects have about 20
-TOO_DEEP = f"it is nested deeper than {DEPTH} levels"
 ZERO: dict[str, Any] = {"string": "", "integer": 0, "number": 0, "boolean": False, "array": [], "object": {}}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 def parse(body: bytes, content_type: str) -> Any:
     """The JSON value in a request's body. Raises BadRequest and UnsupportedMediaType."""
-    if content_type not in (JSON, YAML, *JSON_PATCHES, protobuf.CONTENT_TYPE):
-        accepted = f"{JSON}, {YAML}, {protobuf.CONTENT_TYPE}"
+    if content_type not in (JSON, *JSON_PATCHES, protobuf.CONTENT_TYPE):
+        accepted = f"{JSON}, {protobuf.CONTENT_TYPE}"
         message = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         raise UnsupportedMediaType(message)
     try:
         if content_type == protobuf.CONTENT_TYPE:
             value = protobuf.parse(body)
-        elif content_type == YAML and not body.lstrip().startswith(b"{"):
-            value = _parse_yaml(body)
         else:
             value = json.loads(body, parse_constant=_refuse)
         _check_depth(value)
         return _clean(value)
     except (ValueError, RecursionError) as error:
-        raise BadRequest(f"the body of the request can't be read: {error}") from error
-
-
-def _parse_yaml(body: bytes) -> Any:
-    try:
-        depth = 0
-        for event in yaml.parse(body, yaml.SafeLoader):  # cheap to stop, where building the objects would not be
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEPTH:
-                raise ValueError(TOO_DEEP)
-            # A few bytes of aliases of aliases are gigabytes of objects.
-            if isinstance(event, yaml.AliasEvent):
-                raise BadRequest("the body of the request can't be read: the lab takes no YAML aliases; write them out")
-        return json.loads(json.dumps(yaml.safe_load(body), default=str, allow_nan=False))
-    except (yaml.YAMLError, TypeError) as error:
         raise BadRequest(f"the body of the request can't be read: {error}") from error
 
 
@@ -74,7 +53,7 @@ def _check_depth(value: Any) -> None:
         level = [child for parent in level for child in _children(parent)]
         if not level:
             return
-    raise ValueError(TOO_DEEP)
+    raise ValueError(f"it is nested deeper than {DEPTH} levels")
 
 
 def _children(value: Any) -> Iterable[Any]:
@@ -170,14 +149,6 @@ def _is_time(value: Any) -> bool:
     return isinstance(value, str) and TIME.fullmatch(value) is not None and _reads(datetime.fromisoformat, value)
 
 
-def _is_base64(value: Any) -> bool:
-    return isinstance(value, str) and _reads(partial(base64.b64decode, validate=True), value)
-
-
-def _is_quantity(value: Any) -> bool:
-    return (isinstance(value, str) or _is_number(value)) and _reads(quantities.parse, value)
-
-
 TYPES: dict[Any, tuple[Callable[[Any], bool], str]] = {
     "string": (lambda value: isinstance(value, str), "a string"),
     "boolean": (lambda value: isinstance(value, bool), "true or false"),
@@ -187,8 +158,14 @@ TYPES: dict[Any, tuple[Callable[[Any], bool], str]] = {
     "integer": (lambda value: _is_whole(value, 2**63), "a whole number"),
     "int32": (lambda value: _is_whole(value, 2**31), "a whole number of 32 bits"),
     "IntOrString": (lambda value: isinstance(value, str) or _is_whole(value, 2**31), "a whole number or a string"),
-    "Quantity": (_is_quantity, "a quantity, such as 100m, 0.5 or 64Mi"),
-    "byte": (_is_base64, "base64"),
+    "Quantity": (
+        lambda value: not isinstance(value, bool) and _reads(quantities.parse, value),
+        "a quantity, such as 100m, 0.5 or 64Mi",
+    ),
+    "byte": (
+        lambda value: isinstance(value, str) and _reads(partial(base64.b64decode, validate=True), value),
+        "base64",
+    ),
     "Time": (_is_time, "a time, such as 2026-01-02T15:04:05Z"),
     "MicroTime": (_is_time, "a time, such as 2026-01-02T15:04:05.000000Z"),
 }

@@ -134,11 +134,6 @@ def _namespace(namespace: Object) -> None:
     _default(namespace.setdefault("spec", {}), finalizers=["kubernetes"])
 
 
-def _binding(binding: Object) -> None:
-    if "roleRef" in binding:
-        _default(binding["roleRef"], apiGroup="rbac.authorization.k8s.io")
-
-
 KINDS: dict[str, Callable[[Object], None]] = {
     "pods": _pod,
     "deployments": _deployment,
@@ -147,6 +142,4 @@ KINDS: dict[str, Callable[[Object], None]] = {
     "services": _service,
     "secrets": _secret,
     "namespaces": _namespace,
-    "rolebindings": _binding,
-    "clusterrolebindings": _binding,
 }

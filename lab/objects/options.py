@@ -1,8 +1,5 @@
 """The options of requests: what their query strings, and the body of a DELETE, may say (k8s.io meta/v1 *Options)."""
 
-import base64
-import binascii
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +41,6 @@ class DeleteOptions:
     grace: int | None
     finalizer: str  # what the propagation policy is done by: foregroundDeletion, orphan, or "" for the background
     uid: str
-    version: str
 
     @classmethod
     def read(cls, query: Query, body: Any) -> "DeleteOptions":
@@ -63,25 +59,22 @@ class DeleteOptions:
         _check(found)
         preconditions = options.get("preconditions", {})
         if not isinstance(preconditions, dict):
-            raise errors.BadRequest("preconditions is an object with uid and resourceVersion")
+            raise errors.BadRequest("preconditions is an object with a uid")
         # A negative period counts as 1 s.
         return cls(
             bool(options.get("dryRun")),
             None if grace is None else int(grace) if int(grace) >= 0 else 1,
             FINALIZERS.get(str(policy), ""),
             str(preconditions.get("uid") or ""),
-            str(preconditions.get("resourceVersion") or ""),
         )
 
 
 @dataclass(frozen=True)
 class ListOptions:
-    """Of list, watch and deletecollection."""
+    """Of list, watch and deletecollection. Lists come whole, as a server may choose: the lab ignores `limit`."""
 
     labels: Selector
     fields: Selector
-    limit: int
-    after: tuple[str, str] | None  # namespace and name after which to go on
     version: int | None
     timeout: int | None
     bookmarks: bool
@@ -90,15 +83,10 @@ class ListOptions:
     @classmethod
     def read(cls, query: Query, resource: Resource) -> "ListOptions":
         """Raises errors.BadRequest."""
-        after, version = None, _number(query, "resourceVersion")
-        if query.get("continue"):
-            after, version = read_continue(query["continue"])
         return cls(
             label_selector(query.get("labelSelector", "")),
             field_selector(query.get("fieldSelector", ""), resource),
-            _number(query, "limit") or 0,
-            after,
-            version,
+            _number(query, "resourceVersion"),
             _number(query, "timeoutSeconds"),
             as_bool(query, "allowWatchBookmarks"),
             as_bool(query, "sendInitialEvents"),
@@ -106,22 +94,6 @@ class ListOptions:
 
     def selects(self, obj: Object) -> bool:
         return self.labels(obj) and self.fields(obj)
-
-
-def write_continue(after: Object, version: int) -> str:
-    """The token with which a client gets the rest of a list."""
-    token = {"v": "meta.k8s.io/v1", "rv": version, "start": [after.get("namespace", ""), after["name"]]}
-    return base64.urlsafe_b64encode(json.dumps(token).encode()).decode()
-
-
-def read_continue(token: str) -> tuple[tuple[str, str], int]:
-    """Where to go on, and the version at which the list began. Raises errors.BadRequest."""
-    try:
-        found = json.loads(base64.urlsafe_b64decode(token))
-        namespace, name = map(str, found["start"])
-        return (namespace, name), int(found["rv"])
-    except (binascii.Error, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise errors.BadRequest("invalid continue token: continue key is not valid") from error
 
 
 def as_bool(query: Query, name: str) -> bool:

@@ -46,8 +46,6 @@ MESSAGES = {
     "Job": "metadata spec status",
     "JobSpec": "parallelism completions activeDeadlineSeconds selector manualSelector template backoffLimit"
     " ttlSecondsAfterFinished completionMode suspend",
-    "PodDisruptionBudget": "metadata spec status",
-    "PodDisruptionBudgetSpec": "minAvailable selector maxUnavailable unhealthyPodEvictionPolicy",
     "Role": "metadata rules",
     "ClusterRole": "metadata rules",
     "PolicyRule": "verbs apiGroups resources resourceNames nonResourceURLs",

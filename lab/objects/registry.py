@@ -56,7 +56,7 @@ class Registry:
         """The object's last state, and whether it is gone rather than marked."""
         store = self._store.fork() if options.dry_run else self._store
         obj = store.get(resource.plural, namespace, name)
-        _check_preconditions(resource, obj["metadata"], options)
+        _check_uid(resource, obj["metadata"], options.uid)
         admission.check_delete(resource, name)
         if options.finalizer and "deletionTimestamp" not in obj["metadata"]:
             store.mutate(resource.plural, namespace, name, lambda o: _add_finalizer(o, options.finalizer))
@@ -146,13 +146,13 @@ def _check_identity(obj: Object, namespace: str, name: str) -> None:
         meta["namespace"] = namespace
 
 
-def _check_preconditions(resource: Resource, meta: Object, options: DeleteOptions) -> None:
-    for field, key, wanted in (("UID", "uid", options.uid), ("ResourceVersion", "resourceVersion", options.version)):
-        if wanted and wanted != meta[key]:
-            start = f'Operation cannot be fulfilled on {resource.qualified} "{meta["name"]}": the {field} in the'
-            end = f"does not match the {field} in record ({meta[key]})"
-            message = f"{start} precondition ({wanted}) {end}; get the object and try again"
-            raise errors.Conflict(message, resource.details(meta["name"]))
+def _check_uid(resource: Resource, meta: Object, wanted: str) -> None:
+    if wanted and wanted != meta["uid"]:
+        start = f'Operation cannot be fulfilled on {resource.qualified} "{meta["name"]}": the UID in the'
+        message = (
+            f"{start} precondition ({wanted}) does not match the UID in record ({meta['uid']}); get the object again"
+        )
+        raise errors.Conflict(message, resource.details(meta["name"]))
 
 
 def _add_finalizer(obj: Object, finalizer: str) -> None:

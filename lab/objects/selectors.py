@@ -60,9 +60,9 @@ def _requirement(tokens: list[str]) -> Callable[[dict[str, str]], bool]:
         case [key, "!=", *value] if _is_word(key) and _is_value(value):
             return lambda labels: labels.get(key) != "".join(value)
         case [key, "in", "(", *values, ")"] if _is_word(key) and not {"(", ")"} & set(values):
-            return lambda labels: key in labels and labels[key] in _split(values)
+            return lambda labels: key in labels and labels[key] in "".join(values).split(",")
         case [key, "notin", "(", *values, ")"] if _is_word(key) and not {"(", ")"} & set(values):
-            return lambda labels: labels.get(key) not in _split(values)
+            return lambda labels: labels.get(key) not in "".join(values).split(",")
         case [key, found, *_] if _is_word(key):
             raise BadRequest(f"unable to parse requirement: found '{found}', expected: {OPERATORS}")
     raise BadRequest(f"unable to parse requirement: found '{''.join(tokens[:1])}', expected: !, identifier, or ')'")
@@ -74,10 +74,6 @@ def _is_word(token: str) -> bool:
 
 def _is_value(tokens: list[str]) -> bool:
     return tokens == [] or (len(tokens) == 1 and _is_word(tokens[0]))
-
-
-def _split(values: list[str]) -> list[str]:
-    return "".join(values).split(",")
 
 
 def field_selector(text: str, resource: Resource) -> Selector:

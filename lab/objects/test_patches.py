@@ -41,13 +41,10 @@ def test_lists_merge_by_their_key_in_kubernetes_order(before: str, patch: dict[s
     assert "".join(c["name"] for c in merged) == after
 
 
-def test_directives_on_maps() -> None:
-    spec = {"volumes": [{"name": "v", "emptyDir": {}}], "nodeSelector": {"a": "b"}}
+def test_only_the_keys_that_are_to_be_retained_stay() -> None:
+    spec = {"volumes": [{"name": "v", "emptyDir": {}}]}
     retained = {"volumes": [{"name": "v", "$retainKeys": ["name", "configMap"], "configMap": {"name": "c"}}]}
     assert strategic_merge(spec, retained, POD_SPEC)["volumes"] == [{"name": "v", "configMap": {"name": "c"}}]
-    replaced = strategic_merge(spec, {"nodeSelector": {"$patch": "replace", "c": "d"}}, POD_SPEC)
-    assert replaced["nodeSelector"] == {"c": "d"}
-    assert strategic_merge(spec, {"nodeSelector": {"$patch": "delete"}}, POD_SPEC)["nodeSelector"] == {}
 
 
 @pytest.mark.parametrize(

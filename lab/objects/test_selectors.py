@@ -62,18 +62,7 @@ def test_fields(selector: str, expected: bool) -> None:
     assert field_selector(selector, RESOURCES["pods"])(POD) is expected
 
 
-@pytest.mark.parametrize(
-    ("plural", "selector", "message"),
-    [
-        (
-            "configmaps",
-            "data.a=b",
-            '"data.a" is not a known field selector: only "metadata.name", "metadata.namespace"',
-        ),
-        ("pods", "spec", "invalid selector: 'spec'; can't understand 'spec'"),
-    ],
-)
-def test_fields_that_are_none(plural: str, selector: str, message: str) -> None:
-    with pytest.raises(BadRequest) as error:
+@pytest.mark.parametrize(("plural", "selector"), [("configmaps", "data.a=b"), ("pods", "spec")])
+def test_fields_that_are_none(plural: str, selector: str) -> None:
+    with pytest.raises(BadRequest):
         field_selector(selector, RESOURCES[plural])
-    assert error.value.message == message

@@ -2,10 +2,7 @@
 
 import pytest
 
-from lab.apimachinery.errors import Invalid
-from lab.apimachinery.resources import RESOURCES
-from lab.apimachinery.store import Object
-from lab.objects.validation import fields, validate
+from lab.objects.validation import fields
 
 FORMS = {
     fields.DNS_LABEL: (["a", "1", "a-1", "a" * 63], ["", "A", "a.b", "-a", "a-", "a" * 64, "a\n"]),
@@ -41,19 +38,3 @@ def test_a_path_that_leaves_its_volume_is_refused(path: str) -> None:
 def test_a_path_with_dots_stays_in_its_volume_but_no_file_takes_a_name_of_the_kubelets(path: str, file: bool) -> None:
     assert fields.sub_path("path", path) == []
     assert bool(fields.file_path("path", path)) is not file
-
-
-@pytest.mark.parametrize(
-    ("plural", "obj", "field"),
-    [
-        ("configmaps", {"data": {"a": "x" * 1024**2, "b": "y"}}, ""),
-        ("secrets", {"data": {"a": "x" * 1024**2, "b": "y"}}, "data"),
-        ("configmaps", {"metadata": {"name": "x", "annotations": {"a": "b" * 256 * 1024}}}, "metadata.annotations"),
-    ],
-)
-def test_what_is_too_long_is_refused(plural: str, obj: Object, field: str) -> None:
-    with pytest.raises(Invalid) as error:
-        validate(RESOURCES[plural], {"kind": RESOURCES[plural].kind, "metadata": {"name": "x"}} | obj)
-    assert [(cause["field"], cause["reason"]) for cause in error.value.details["causes"]] == [
-        (field, "FieldValueTooLong")
-    ]

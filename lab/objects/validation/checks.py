@@ -17,10 +17,8 @@ from lab.objects.validation.fields import (
     not_found,
     one_of,
     required,
-    too_long,
 )
 
-CONFIG_LIMIT, ANNOTATIONS_LIMIT = 1024 * 1024, 256 * 1024  # bytes
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 ENV_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef")
@@ -33,8 +31,6 @@ def _metadata(meta: Object, path: str) -> Errors:
     found = _labels(meta.get("labels", {}), f"{path}labels")
     # Unlike labels' keys, these are compared without regard to case.
     found += [e for key in annotations for e in formed(QUALIFIED_NAME)(f"{path}annotations", key.lower())]
-    if sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()) > ANNOTATIONS_LIMIT:
-        found.append(too_long(f"{path}annotations", ANNOTATIONS_LIMIT))
     found += [
         e for finalizer in meta.get("finalizers", []) for e in formed(QUALIFIED_NAME)(f"{path}finalizers", finalizer)
     ]
@@ -57,14 +53,10 @@ def _selector(selector: Object, path: str) -> Errors:
 
 
 def _requirement(expression: Object, path: str) -> Errors:
-    operator, values = expression["operator"], expression.get("values")
+    operator = expression["operator"]
     found = formed(QUALIFIED_NAME)(f"{path}key", expression["key"])
     if operator not in ("In", "NotIn", "Exists", "DoesNotExist"):
         found.append(invalid(f"{path}operator", operator, "must be In, NotIn, Exists or DoesNotExist"))
-    elif operator in ("In", "NotIn") and not values:
-        found.append(required(f"{path}values", "In and NotIn need some"))
-    elif operator in ("Exists", "DoesNotExist") and values:
-        found.append(forbidden(f"{path}values", "Exists and DoesNotExist take none"))
     return found
 
 
@@ -94,14 +86,9 @@ def _pod(spec: Object, path: str) -> Errors:
 
 def _distinct(named: Iterable[tuple[str, Any]]) -> Errors:
     """Of these fields and their values, those whose value another has that stands before it."""
-    seen: list[Any] = [""]
-    found: Errors = []
-    for field, value in named:
-        if value in seen[1:]:
-            found.append(duplicate(field, value))
-        if value:
-            seen.append(value)
-    return found
+    given = [(field, value) for field, value in named if value]
+    values = [value for _, value in given]
+    return [duplicate(field, value) for i, (field, value) in enumerate(given) if value in values[:i]]
 
 
 def _container(container: Object, path: str) -> Errors:
@@ -217,14 +204,6 @@ def _is_ip(text: str) -> bool:
     return True
 
 
-def _config(obj: Object, _: str) -> Errors:
-    """A ConfigMap or a Secret."""
-    data, binary = obj.get("data", {}), obj.get("binaryData", {})
-    if sum(len(value.encode()) for value in (*data.values(), *binary.values())) > CONFIG_LIMIT:
-        return [too_long("data" if obj["kind"] == "Secret" else "", CONFIG_LIMIT)]
-    return []
-
-
 TYPES: dict[str, Callable[[Object, str], Errors]] = {
     "ObjectMeta": _metadata,
     "LabelSelector": _selector,
@@ -240,6 +219,4 @@ TYPES: dict[str, Callable[[Object, str], Errors]] = {
     "JobSpec": _job,
     "ServiceSpec": _service,
     "EndpointSlice": _endpointslice,
-    "ConfigMap": _config,
-    "Secret": _config,
 }
