@@ -22,9 +22,9 @@ def test_in_turn_is_not_one_after_the_other() -> None:
     assert same(first * 2 + second * 2, SHOWN * 2, any_order=True)
 
 
-def test_counts_count_within_a_twentieth() -> None:
-    assert same("127.64.0.9  95 calls\n", "10.232.1.64  100 calls\n")
-    assert not same("127.64.0.9  94 calls\n", "10.232.1.64  100 calls\n")
+def test_counts_count_within_a_tenth() -> None:
+    assert same("127.64.0.9  90 calls\n", "10.232.1.64  100 calls\n")
+    assert not same("127.64.0.9  89 calls\n", "10.232.1.64  100 calls\n")
     assert not same("127.64.0.9  1 calls\n", "10.232.1.64  0 calls\n")
 
 

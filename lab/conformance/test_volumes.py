@@ -35,6 +35,21 @@ async def test_a_configmap_is_a_file_a_key(api: Api) -> None:
     assert json.loads(await files(api, {"configMap": {"name": "c"}})) == {"a.txt": "one\n", "b": "two", "c": "three"}
 
 
+async def test_only_the_keys_named_are_there_where_they_are_to_be(api: Api) -> None:
+    await api.create("configmaps", configmap("c", data={"a": "one", "b": "two"}))
+    items = [{"key": "b", "path": "deep/er/b.txt"}]
+    assert json.loads(await files(api, {"configMap": {"name": "c", "items": items}})) == {"deep/er/b.txt": "two"}
+
+
+async def test_a_single_file_can_be_mounted(api: Api) -> None:
+    await api.create("configmaps", configmap("c", data={"a": "one", "b": "two"}))
+    mount = {"mountPath": "/data/own.txt", "subPath": "a"}
+    printed = await files(
+        api, {"configMap": {"name": "c"}}, "import sys; print(open(sys.argv[1]).read())", "/data/own.txt", **mount
+    )
+    assert printed == "one\n"
+
+
 async def test_a_secret_is_decoded_and_its_mode_is_what_was_asked_for(api: Api) -> None:
     await api.create("secrets", configmap("s", stringData={"password": "geheim"}) | {"kind": "Secret"})
     volume = {"secret": {"secretName": "s", "defaultMode": 0o444}}

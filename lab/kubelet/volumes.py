@@ -26,7 +26,7 @@ class File:
 
 
 def files(store: Store, pod: Object, volume: Object) -> dict[str, File] | None:
-    """The files of a volume by their names, or None for one whose files are the containers' own (emptyDir).
+    """The files of a volume by their paths in it, or None for one whose files are the containers' own (emptyDir).
 
     Raises MountError.
     """
@@ -36,21 +36,31 @@ def files(store: Store, pod: Object, volume: Object) -> dict[str, File] | None:
         if spec := volume.get("configMap"):
             config_map = _find(store, pod, "configmaps", "configmap", spec["name"], spec)
             texts = {key: text.encode() for key, text in (config_map.get("data") or {}).items()}
-            return _checked(texts | _decoded(config_map.get("binaryData")), spec["defaultMode"])
+            return _items(texts | _decoded(config_map.get("binaryData")), spec)
         if spec := volume.get("secret"):
             secret = _find(store, pod, "secrets", "secret", spec["secretName"], spec)
-            return _checked(_decoded(secret.get("data")), spec["defaultMode"])
+            return _items(_decoded(secret.get("data")), spec)
         raise MountError(f"the lab has no volumes of type {', '.join(volume.keys() - {'name'})}")
     except MountError as error:
         raise MountError(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}') from None
 
 
-def _checked(data: dict[str, bytes], mode: int) -> dict[str, File]:
-    """A file a key. That keys are names of files, validation has made sure of already."""
-    for key in data:
-        if not key or key.startswith("..") or "/" in key:
-            raise MountError(f"invalid key: must be the name of a file: {key!r}")
-    return {key: File(content, mode) for key, content in data.items()}
+def _items(data: dict[str, bytes], spec: Object) -> dict[str, File]:
+    """A file a key, or those that `items` names, at its paths. Raises MountError."""
+    found = {}
+    for item in spec.get("items") or ({"key": key, "path": key} for key in data):
+        if item["key"] in data:
+            found[_local(item["path"])] = File(data[item["key"]], item.get("mode", spec["defaultMode"]))
+        elif not spec.get("optional"):
+            raise MountError(f"references non-existent key: {item['key']}")
+    return found
+
+
+def _local(path: str) -> str:
+    """A path that stays in its volume. Raises MountError."""
+    if path.startswith(("/", "..")) or ".." in path.split("/"):
+        raise MountError(f"invalid path: must be relative, without '..': {path}")
+    return path
 
 
 def _find(store: Store, pod: Object, resource: str, kind: str, name: str, spec: Object) -> Object:
@@ -69,8 +79,10 @@ def _write(directory: Path, files: Mapping[str, File], adapt: Callable[[str], st
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True, exist_ok=True)
     for name, file in files.items():
-        (directory / name).write_bytes(_adapted(file.content, adapt))
-        (directory / name).chmod(file.mode)
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_adapted(file.content, adapt))
+        path.chmod(file.mode)
 
 
 def _adapted(content: bytes, adapt: Callable[[str], str]) -> bytes:
@@ -86,7 +98,7 @@ def own(directory: Path, container: Object) -> Path:
 
 
 class Mounts:
-    """One container's volumeMounts under the pod's directory."""
+    """One container's volumeMounts under the pod's directory. Raises MountError."""
 
     def __init__(self, pod: Object, container: Object, directory: Path) -> None:
         declared = {volume["name"]: volume for volume in pod["spec"].get("volumes", [])}
@@ -96,8 +108,9 @@ class Mounts:
         for mount in container.get("volumeMounts", []):
             volume = declared[mount["name"]]
             path = (shared if "emptyDir" in volume else private) / str(volume["name"])
-            self._volumes.append((volume, path))
-            self.paths["/" + str(mount["mountPath"]).strip("/")] = path
+            begins = path / _local(mount.get("subPath", ""))
+            self._volumes.append((volume, begins if "emptyDir" in volume else path))
+            self.paths["/" + str(mount["mountPath"]).strip("/")] = begins
 
     def write(self, store: Store, pod: Object, adapt: Callable[[str], str]) -> None:
         """Write the files of the objects they come from, as these are now. Raises MountError."""

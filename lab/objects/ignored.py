@@ -36,11 +36,11 @@ KNOWN = {
         ),
         "ContainerPort": "containerPort name protocol",
         "Lifecycle": "preStop",
-        "VolumeMount": "mountPath name",
+        "VolumeMount": "mountPath name subPath",
         "Volume": "configMap emptyDir name secret",
         "EmptyDirVolumeSource": "",
-        "ConfigMapVolumeSource": "defaultMode name optional",
-        "SecretVolumeSource": "defaultMode optional secretName",
+        "ConfigMapVolumeSource": "defaultMode items name optional",
+        "SecretVolumeSource": "defaultMode items optional secretName",
         "DeploymentSpec": (
             "minReadySeconds progressDeadlineSeconds replicas revisionHistoryLimit selector strategy template"
         ),

@@ -63,11 +63,6 @@ def test_what_it_goes_by_and_what_is_so_anyway_is_not_named(plural: str, body: O
         ),
         ("pods", pod(volumes=[{"name": "v", "hostPath": {"path": "/"}}]), "spec.volumes[0].hostPath"),
         ("pods", pod(volumes=[{"name": "v", "emptyDir": {"medium": "Memory"}}]), "spec.volumes[0].emptyDir.medium"),
-        (
-            "pods",
-            pod(volumes=[{"name": "v", "configMap": {"name": "c", "items": [{"key": "a", "path": "b"}]}}]),
-            "spec.volumes[0].configMap.items",
-        ),
         ("services", service(type="NodePort"), "spec.type: NodePort"),
         ("services", service(ports=[{"port": 53, "protocol": "UDP"}]), "spec.ports[0].protocol"),
         ("deployments", deployment(paused=True), "spec.paused"),
