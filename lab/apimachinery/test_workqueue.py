@@ -40,16 +40,6 @@ async def test_a_key_waits_for_its_earliest_turn() -> None:
         assert await queue.get() == ("soon",)
 
 
-async def test_what_is_there_already_is_reconciled_and_what_comes_later() -> None:
-    store = Store()
-    seen: set[Key] = set()
-    create(store, "early")
-    async with running(control(store, ["secrets"], keys, seen.add)):
-        await until(lambda: seen == {("shop", "early")}, "the early one")
-        create(store, "late")
-        await until(lambda: ("shop", "late") in seen, "the late one")
-
-
 async def test_a_key_comes_again_when_reconcile_asks_for_it() -> None:
     store, times = Store(), []
 

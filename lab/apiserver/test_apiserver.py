@@ -44,17 +44,13 @@ async def test_nothing_else_is_answered_without_the_token(call: Call, path: str,
 @pytest.mark.parametrize(
     ("method", "path", "code"),
     [
-        ("GET", "/nope", 404),
         ("GET", "/apis/apps/v2/deployments", 404),
-        ("GET", "/apis/apps/v1/pods", 404),
         ("GET", f"{PODS}/a/b/c", 404),
         ("GET", "/api/v1/namespaces/default/nodes", 404),
         ("GET", "/openapi/v3/apis/nope/v1", 404),
-        ("GET", f"{PODS}/nope/log", 404),
         ("POST", f"{MAPS}/nope", 405),
         ("POST", "/api/v1/configmaps", 405),
         ("DELETE", "/api/v1/namespaces", 405),
-        ("POST", "/api", 405),
         ("GET", "/lab/compact", 405),
         ("TRACE", MAPS, 405),
         ("GET", f"{MAPS}/nope/scale", 405),
@@ -94,27 +90,15 @@ async def test_a_body_that_is_none(call: Call, body: bytes, kind: str, code: int
     assert answer.body["code"] == code
 
 
-@pytest.mark.parametrize(
-    ("query", "code", "message"),
-    [
-        ("resourceVersion=abc", 400, "resourceVersion"),
-    ],
-)
-async def test_a_query_that_is_none(call: Call, query: str, code: int, message: str) -> None:
-    answer = await call("GET", f"{MAPS}?{query}")
-    assert (answer.code, message in answer.body["message"]) == (code, True), answer.body
+@pytest.mark.parametrize("query", ["resourceVersion=abc", "timeoutSeconds=x", "labelSelector=a+b"])
+async def test_a_query_that_is_none(call: Call, query: str) -> None:
+    assert (await call("GET", f"{MAPS}?{query}")).code == 400
 
 
-@pytest.mark.parametrize(
-    ("query", "message"),
-    [
-        ("dryRun=foo", 'dryRun: Unsupported value: "foo": supported values: "All"'),
-        ("fieldValidation=foo", 'Unsupported value: "foo": supported values: "Ignore", "Strict", "Warn"'),
-    ],
-)
-async def test_write_options_that_are_none(call: Call, query: str, message: str) -> None:
+@pytest.mark.parametrize("query", ["dryRun=foo", "fieldValidation=foo"])
+async def test_write_options_that_are_none(call: Call, query: str) -> None:
     answer = await call("POST", f"{MAPS}?{query}", config_map("x"))
-    assert (answer.code, message in answer.body["message"]) == (422, True), answer.body
+    assert (answer.code, 'Unsupported value: "foo"' in answer.body["message"]) == (422, True), answer.body
 
 
 async def test_answers_as_the_client_wants_them(call: Call) -> None:

@@ -18,10 +18,7 @@ from lab.apiserver.printers import cells, columns
         (119, "119s"),
         (120, "2m"),
         (123, "2m3s"),
-        (600, "10m"),
-        (3 * 3600, "3h"),
         (3 * 3600 + 420, "3h7m"),
-        (47 * 3600, "47h"),
         (48 * 3600, "2d"),
         (50 * 3600, "2d2h"),
         (800 * 86400, "2y70d"),
@@ -99,10 +96,6 @@ def test_restarts_and_when_the_last_one_was() -> None:
     assert pod_printer.cells(pod(RUNNING))[3] == "0"
 
 
-def meta(**more: Any) -> Object:
-    return {"name": "x", "creationTimestamp": now()} | more
-
-
 @pytest.mark.parametrize(
     ("plural", "obj", "expected"),
     [
@@ -129,6 +122,6 @@ def meta(**more: Any) -> Object:
     ],
 )
 def test_cells(plural: str, obj: Object, expected: list[Any]) -> None:
-    found = cells(plural, {"metadata": meta()} | obj)
+    found = cells(plural, {"metadata": {"name": "x", "creationTimestamp": now()}} | obj)
     assert found[: len(expected)] == expected
     assert len(found) == len(columns(plural))

@@ -71,10 +71,8 @@ def test_numbers_and_strings_where_both_may_be() -> None:
 
 
 def test_secrets_are_base64() -> None:
-    decoder = Decoder(RESOURCES["secrets"])
-    assert decoder.decode({"data": {"a": "Yg=="}})["data"] == {"a": "Yg=="}
     with pytest.raises(BadRequest, match=r'data.a: "aa\$a" is not base64'):
-        decoder.decode({"data": {"a": "aa$a"}})
+        Decoder(RESOURCES["secrets"]).decode({"data": {"a": "aa$a"}})
 
 
 def test_halves_of_surrogate_pairs_are_replaced() -> None:

