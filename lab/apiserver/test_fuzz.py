@@ -224,4 +224,4 @@ async def test_malformed_requests_are_answered_below_500(tmp_path: Path) -> None
             await asyncio.to_thread(fuzz)  # Hypothesis isn't asynchronous: it has a thread of its own
             async with session.get(f"{lab.server}/version") as response:
                 assert response.status == 200
-    assert {200, 201, 400, 404, 405, 415, 422} <= codes.keys(), f"requests that miss the point: {codes}"
+    assert {200, 201, 400, 404} <= codes.keys(), f"requests that miss the point: {codes}"
