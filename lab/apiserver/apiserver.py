@@ -122,7 +122,9 @@ class ApiServer:
             headers = {"Cache-Control": "public, immutable, max-age=86400"}
             return web.Response(body=document, content_type=JSON, headers=headers) if document else None
         found = discovery.document(path.rstrip("/"))
-        return answer(found, content_type=discovery.CONTENT_TYPE) if found else None
+        if found is None:
+            return None
+        return answer(found, content_type=discovery.AGGREGATED if found["kind"] == discovery.KIND else JSON)
 
     def _compact(self, request: web.Request) -> web.StreamResponse:
         """The lab's own switch: forget history, so that watches from before get 410 Gone (on a cluster: etcd's)."""

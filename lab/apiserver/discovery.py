@@ -1,7 +1,7 @@
 """What the API server says of itself: its version, and which resources it has.
 
 Stands for k8s.io/apiserver/pkg/endpoints/discovery/aggregated (KEP-3352): all groups in one document, which kubectl has
-asked for since 1.26. The documents of old, one for each group, are not there.
+asked for since 1.26; and the list of one version's resources, which simpler clients ask for, `compare` among them.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,8 @@ from lab.apimachinery.schemas import GIT_VERSION, KUBERNETES
 from lab.apimachinery.store import Object
 from lab.apiserver.reviews import REVIEWS
 
-CONTENT_TYPE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+KIND = "APIGroupDiscoveryList"
+AGGREGATED = f"application/json;g=apidiscovery.k8s.io;v=v2;as={KIND}"
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 SUBRESOURCE_VERBS = ("get", "patch", "update")
 MAJOR, MINOR = KUBERNETES.split(".")
@@ -24,13 +25,33 @@ VERSION: Object = {
 
 
 def document(path: str) -> Object | None:
-    """The answer to a GET of /api, which has the core group, and of /apis, which has the others; None for all else."""
+    """The answer to a GET of /api, which has the core group, of /apis, which has the others, or of one version below.
+
+    None for what isn't there.
+    """
     resources = (*RESOURCES.values(), *REVIEWS.values())
+    if found := [r for r in resources if path == f"/api{'s' if r.group else ''}/{r.group_version}"]:
+        rows = [row for resource in found for row in _rows(resource)]
+        version = found[0].group_version
+        return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": rows}
     groups = dict.fromkeys(resource.group for resource in resources if (path == "/apis") == bool(resource.group))
     if path not in ("/api", "/apis"):
         return None
     items = [_group(group, [r for r in resources if r.group == group]) for group in groups]
-    return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
+    return {"kind": KIND, "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
+
+
+def _rows(resource: Resource) -> list[Object]:
+    """A resource and its subresources, as the list of a version has them."""
+    row = _row(resource)
+    own = {key: row[key] for key in ("verbs", "shortNames", "categories") if key in row}
+    found: list[Object] = [
+        own | {"name": resource.plural, "singularName": row["singularResource"], "kind": resource.kind}
+    ]
+    for below in _subresources(resource):
+        name = f"{resource.plural}/{below['subresource']}"
+        found.append({"name": name, "kind": below["responseKind"]["kind"], "verbs": below["verbs"]})
+    return [each | {"namespaced": resource.namespaced} for each in found]
 
 
 def _group(name: str, resources: Iterable[Resource]) -> Object:
