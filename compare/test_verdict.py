@@ -72,6 +72,7 @@ BOTH = {"d": 1.0, "e": 2.0}
     ("figures", "missed"),
     [
         (scale_out(0.0, {}), "new pods got 0.0% of the calls, expected 40.0% ± 2.0%"),
+        (scale_out(0.43, BOTH), "new pods got 43.0% of the calls, expected 40.0% ± 2.0%"),
         (scale_out(0.4, {"d": 1.0}), "new pod e got no call in 7 s"),
         (scale_out(0.4, {"d": 1.0, "e": 8.0}), "new pod e got its first call after 8.0 s, expected within 7 s"),
         (scale_out(None, BOTH), "no call was answered 7 s after the new pods were ready"),

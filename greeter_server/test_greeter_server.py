@@ -63,6 +63,15 @@ def test_the_log_counts_calls_and_connections_and_shows_each_call_only_at_debug(
         server.line(r"DEBUG SayHello\('you'\) from ipv4:127\.0\.0\.1:\d+")
 
 
+def test_a_line_of_the_log_is_about_one_second() -> None:
+    """A connection that ended before counts no more; a call does, in the sum."""
+    with greeter() as (server, address):
+        for second in (1, 2):
+            with grpc.insecure_channel(address) as channel:
+                GreeterStub(channel).SayHello(YOU)
+            server.line(rf"INFO Received 1 calls on 1 connection\(s\), {second} in all")
+
+
 def test_connections_end_at_their_age_and_never_without_one() -> None:
     def connections(*age: str) -> int:
         peers = set()
