@@ -13,8 +13,8 @@ MOUNTS = {"/etc/envoy": CONFIG, "/tmp/": TMP, "/etc/envoy/tls": Path("/tmp/lab-x
 LOOPBACK = Loopback(IP, DNS, MOUNTS)
 
 
-def same(texts: list[str]) -> list[tuple[str, str]]:
-    return [(text, text) for text in texts]
+def same(texts: str) -> list[tuple[str, str]]:
+    return [(text, text) for text in texts.split()]
 
 
 @pytest.mark.parametrize(("port", "expected"), [(80, 10080), (443, 10443), (1023, 11023), (1024, 1024), (0, 0)])
@@ -41,21 +41,8 @@ ADDRESSES = [
     ("0.0.0.0:0", f"{IP}:0"),
 ]
 NO_ADDRESSES = same(
-    [
-        "0.0.0.0/0",
-        "10.0.0.0:80",
-        "127.0.0.10:80",
-        "127.0.0.1.nip.io",
-        "my-localhost",
-        "localhost.localdomain",
-        "/etc/localhost/file",
-        "std::string",
-        "values[::2]",
-        "values[::]",
-        "fe80::1",
-        "--port=80",
-        "12:34",
-    ]
+    "0.0.0.0/0 10.0.0.0:80 127.0.0.10:80 127.0.0.1.nip.io my-localhost localhost.localdomain /etc/localhost/file"
+    " std::string values[::2] values[::] fe80::1 --port=80 12:34"
 )
 
 
@@ -77,22 +64,8 @@ def test_own_addresses_become_the_pods(text: str, expected: str) -> None:
         ("nosuch.example.com:443", f"dns://{DNS}/nosuch.example.com:10443"),
         ("sleep 1; client --target greeter:8000 -v", f"sleep 1; client --target dns://{DNS}/greeter:8000 -v"),
         ("exec client --target='greeter:8000'", f"exec client --target='dns://{DNS}/greeter:8000'"),
-        *same(
-            [
-                "xds:///greeter:8000",
-                "dns://127.0.0.9:53/greeter:8000",
-                "unix:/run/greeter.sock",
-                "mydns:greeter",
-                "kube-dns:x",
-                "https://greeter:8000/path",
-                "greeter",
-                "--node-id=greeter",
-                "10.0.0.7:8000",
-                "--log=a:1,b:2:3",
-                "10:30",
-                "Greeter:8000x",
-            ]
-        ),
+        *same("xds:///greeter:8000 dns://127.0.0.9:53/greeter:8000 unix:/run/greeter.sock mydns:greeter kube-dns:x"),
+        *same("https://greeter:8000/path greeter --node-id=greeter 10.0.0.7:8000 --log=a:1,b:2:3 10:30 Greeter:8000x"),
     ],
 )
 def test_names_in_targets_are_asked_of_the_labs_dns(text: str, expected: str) -> None:
@@ -109,7 +82,7 @@ def test_names_in_targets_are_asked_of_the_labs_dns(text: str, expected: str) ->
         ("/etc/envoy/tls/tls.crt", "/tmp/lab-x/tls/tls.crt"),  # noqa: S108
         ("/tmp/a /tmp", f"{TMP}/a {TMP}"),  # noqa: S108
         ("PATH=/usr/bin:/etc/envoy/bin", f"PATH=/usr/bin:{CONFIG}/bin"),
-        *same(["/etc/envoys", "/usr/etc/envoy", "/etc/envoy.d/x", "/etc/envoy-2", "x/tmp/y"]),
+        *same("/etc/envoys /usr/etc/envoy /etc/envoy.d/x /etc/envoy-2 x/tmp/y"),
     ],
 )
 def test_mounted_paths_become_those_of_the_pods_directory(text: str, expected: str) -> None:

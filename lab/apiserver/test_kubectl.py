@@ -20,24 +20,6 @@ async def test_apply_creates_and_then_changes_only_what_differs(kubectl: Kubectl
     assert await apply(kubectl, changed) == "deployment.apps/web configured\nservice/web unchanged\n"
 
 
-async def test_apply_removes_what_a_manifest_no_longer_has(kubectl: Kubectl, lab: HollowLab) -> None:
-    await apply(kubectl, WEB)
-    await apply(kubectl, WEB.replace("env: [{name: MODE, value: a}]", "env: [{name: OTHER, value: b}]"))
-    container = lab.store.get("deployments", "default", "web")["spec"]["template"]["spec"]["containers"][0]
-    assert container["env"] == [{"name": "OTHER", "value": "b"}]
-
-
-async def test_a_field_that_there_is_not_is_refused_or_warned_of_as_asked(kubectl: Kubectl) -> None:
-    bad = WEB.replace("replicas:", "replica:")
-    said = (await kubectl("apply", "-f", "-", stdin=bad, fails=True)).err
-    assert 'Deployment in version "v1" cannot be handled as a Deployment: strict decoding error: ' in said
-    assert said.rstrip().endswith('unknown field "spec.replica"')
-    warned = await kubectl("apply", "--validate=warn", "-f", "-", stdin=bad)
-    assert 'Warning: unknown field "spec.replica"' in warned.err
-    ignored = await kubectl("apply", "--validate=ignore", "-f", "-", stdin=bad)
-    assert ignored.err == ""
-
-
 async def test_get_shows_the_columns_that_people_know(kubectl: Kubectl) -> None:
     await rolled_out(kubectl)
     table = (await kubectl("get", "deployments,pods,services")).out

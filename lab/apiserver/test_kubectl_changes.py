@@ -1,12 +1,9 @@
 """The real kubectl against the lab's API: creating, changing, rolling out, waiting and deleting."""
 
-import asyncio
-
 import pytest
 
-from lab.testing import until
 from lab.testing.hollow import HollowLab
-from lab.testing.kubectl import MISSING, WEB, Kubectl, apply, rolled_out
+from lab.testing.kubectl import MISSING, Kubectl, rolled_out
 
 pytestmark = pytest.mark.skipif(MISSING, reason="kubectl is not on PATH")
 
@@ -30,38 +27,6 @@ async def test_scale_and_the_rollout_commands(kubectl: Kubectl) -> None:
     assert 'deployments.apps "nope" not found' in missing.err
 
 
-async def test_wait(kubectl: Kubectl) -> None:
-    await apply(kubectl, WEB)
-    met = await kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=20s")
-    assert met.out == "deployment.apps/web condition met\n"
-    deleting = asyncio.ensure_future(kubectl("wait", "deploy/web", "--for=delete", "--timeout=20s"))
-    await kubectl("delete", "deploy/web")
-    await deleting
-    assert "timed out" in (await kubectl("wait", "svc/web", "--for=delete", "--timeout=1s", fails=True)).err
-
-
-async def test_delete_with_all_that_hangs_on_it_and_without(kubectl: Kubectl, lab: HollowLab) -> None:
-    await rolled_out(kubectl)
-    await kubectl("delete", "deploy/web", "--cascade=orphan")
-    await until(lambda: not lab.store.list("deployments"), "the Deployment is gone")
-    assert len(lab.store.list("replicasets")) == 1
-    await rolled_out(kubectl)  # adopts them
-    await kubectl("delete", "deploy/web", "--cascade=foreground")
-    assert lab.store.list("pods") == []
-    await rolled_out(kubectl)
-    await kubectl("delete", "-f", "-", stdin=WEB)
-    await until(lambda: not lab.store.list("pods"), "the pods are gone")
-
-
-async def test_delete_a_namespace_with_its_contents(kubectl: Kubectl, lab: HollowLab) -> None:
-    await kubectl("create", "namespace", "shop")
-    await apply(kubectl, WEB, "-n", "shop")
-    await kubectl("delete", "namespace", "shop", "--timeout=20s")
-    assert lab.store.list("deployments") == []
-    gone = await kubectl("create", "configmap", "a", "-n", "shop", fails=True)
-    assert 'namespaces "shop" not found' in gone.err
-
-
 async def test_create(kubectl: Kubectl, lab: HollowLab) -> None:
     assert (await kubectl("create", "namespace", "shop")).out == "namespace/shop created\n"
     again = await kubectl("create", "namespace", "shop", fails=True)
@@ -80,22 +45,3 @@ async def test_create(kubectl: Kubectl, lab: HollowLab) -> None:
     await kubectl("create", "role", "reader", "--verb=get", "--resource=pods")
     await kubectl("create", "rolebinding", "reader", "--role=reader", "--serviceaccount=default:default")
     await kubectl("create", "serviceaccount", "greeter")
-
-
-async def test_label_annotate_and_the_three_patches(kubectl: Kubectl, lab: HollowLab) -> None:
-    await apply(kubectl, WEB)
-    await kubectl("label", "deploy/web", "tier=back")
-    await kubectl("annotate", "deploy/web", "note=hello")
-    await kubectl("label", "deploy/web", "app-")
-    meta = lab.store.get("deployments", "default", "web")["metadata"]
-    assert (meta["labels"], meta["annotations"]["note"]) == ({"tier": "back"}, "hello")
-    container = '{"spec":{"template":{"spec":{"containers":[{"name":"%s","image":"b"}]}}}}'
-    await kubectl("patch", "deploy/web", "-p", container % "more")
-    spec = lab.store.get("deployments", "default", "web")["spec"]["template"]["spec"]
-    assert [c["name"] for c in spec["containers"]] == ["more", "web"]
-    await kubectl("patch", "deploy/web", "--type=merge", "-p", container % "only")
-    spec = lab.store.get("deployments", "default", "web")["spec"]["template"]["spec"]
-    assert [c["name"] for c in spec["containers"]] == ["only"]
-    operation = '[{"op":"replace","path":"/spec/replicas","value":5}]'
-    await kubectl("patch", "deploy/web", "--type=json", "-p", operation)
-    assert lab.store.get("deployments", "default", "web")["spec"]["replicas"] == 5

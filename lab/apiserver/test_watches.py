@@ -59,13 +59,6 @@ class Watching:
         return [(event["type"], event["object"]["metadata"]["name"]) for event in events]
 
 
-async def test_a_deletion_by_selection_shows_the_object_as_it_was_last_selected(store: Store) -> None:
-    async with Watching(store, labelSelector="team=x") as watching:
-        await watching.next()
-        relabel(store, "a", team="y")
-        assert (await watching.next())["object"]["metadata"]["labels"] == {"team": "x"}
-
-
 async def test_initial_events_end_with_a_bookmark(store: Store) -> None:
     async with Watching(store, sendInitialEvents="true", allowWatchBookmarks="true") as watching:
         assert await watching.names(2) == [("ADDED", "a"), ("ADDED", "b")]
@@ -119,17 +112,6 @@ async def test_what_it_will_not_tell_does_not_bring_it_behind(store: Store, monk
             store.create("secrets", {"apiVersion": "v1", "kind": "Secret", "metadata": meta | {"namespace": "default"}})
         create(store, "c")
         assert await watching.names(1) == [("ADDED", "c")]
-
-
-async def test_one_that_falls_behind_can_be_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watches, "HISTORY", 5)
-    monkeypatch.setattr(watches, "BOOKMARK_SECONDS", 0.01)
-    async with Watching(store, resourceVersion=str(store.version), allowWatchBookmarks="true") as watching:
-        assert (await watching.next())["type"] == "BOOKMARK"
-        for number in range(20):
-            relabel(store, "a", number=str(number))
-        await asyncio.sleep(0.01)
-    assert store._watchers == set()
 
 
 async def test_one_that_nobody_reads_takes_no_memory_for_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """A namespace of its own for each test, on the cluster that KUBECONFIG names, or else on a lab."""
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -23,6 +24,8 @@ def cluster_config() -> Iterator[str]:
         return
     with process("lab", "up") as lab:
         yield lab.line(r"^export KUBECONFIG=(.+)$")[1]
+        lab.signal(signal.SIGTERM)  # it takes its directory along
+        assert lab.end() == 0
 
 
 @pytest.fixture

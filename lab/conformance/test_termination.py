@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from lab.conformance.api import Api, Object
 from lab.conformance.manifests import SLEEP, container, pod, python
 from lab.conformance.states import condition, holds, phase, ready, terminated
@@ -137,9 +139,17 @@ async def test_pre_stop_counts_against_the_grace(api: Api) -> None:
     assert terminated(ended)["exitCode"] == 137
 
 
-async def test_a_pre_stop_that_fails_is_told_and_does_not_stop_the_end(api: Api) -> None:
-    hook = {"preStop": {"exec": {"command": python("raise SystemExit(1)")}}}
-    await begin(api, held(container(ENDS, lifecycle=hook)))
+@pytest.mark.parametrize(
+    "hook",
+    [
+        {"exec": {"command": python("raise SystemExit(1)")}},
+        {"exec": {"command": ["nosuch"]}},
+        {"httpGet": {"port": 9999, "path": "/", "scheme": "HTTP"}},
+    ],
+    ids=["fails", "not-found", "refused"],
+)
+async def test_a_pre_stop_that_fails_is_told_and_does_not_stop_the_end(api: Api, hook: Object) -> None:
+    await begin(api, held(container(ENDS, lifecycle={"preStop": hook})))
     ended = await end(api)
     assert terminated(ended)["exitCode"] == 0
     await api.until("events", lambda es: [e for e in es if e["reason"] == "FailedPreStopHook"], "FailedPreStopHook")

@@ -5,7 +5,7 @@ from typing import Any
 from lab.apimachinery.store import Object, Store
 from lab.controllers import deployments, replicasets
 from lab.objects.defaults import set_defaults
-from lab.testing import messages, pods, running, set_ready, settled, until
+from lab.testing import pods, running, set_ready, settled, until
 
 
 def create(store: Store, replicas: int, **spec: Any) -> Object:
@@ -46,14 +46,6 @@ def sizes(store: Store) -> dict[str, int]:
     return {rs["spec"]["template"]["spec"]["containers"][0]["image"]: rs["spec"]["replicas"] for rs in sets}
 
 
-def name_of(store: Store, image: str) -> str:
-    sets = store.list("replicasets", "shop")
-    (name,) = [
-        rs["metadata"]["name"] for rs in sets if rs["spec"]["template"]["spec"]["containers"][0]["image"] == image
-    ]
-    return str(name)
-
-
 def alive(store: Store) -> list[Object]:
     return [pod for pod in pods(store) if "deletionTimestamp" not in pod["metadata"]]
 
@@ -64,28 +56,6 @@ async def make_ready(store: Store) -> None:
         for pod in waiting:
             set_ready(store, pod)
         await settled(store)
-
-
-async def test_a_rolling_update_says_each_step(store: Store) -> None:
-    create(store, 2, strategy=rolling(1, 0))
-    async with running(deployments.run(store), replicasets.run(store)):
-        await until(lambda: len(pods(store)) == 2, "2 pods")
-        await make_ready(store)
-        set_image(store, "web:2")
-        await until(lambda: len(sizes(store)) == 2, "the new ReplicaSet")
-        await settled(store)
-        assert (status(store)["updatedReplicas"], status(store)["unavailableReplicas"]) == (1, 1)
-        (progressing,) = [c for c in status(store)["conditions"] if c["type"] == "Progressing"]
-        assert (progressing["status"], progressing["reason"]) == ("True", "ReplicaSetUpdated")
-        await make_ready(store)
-    old, new = name_of(store, "web:1"), name_of(store, "web:2")
-    assert messages(store, "ScalingReplicaSet") == [
-        f"Scaled up replica set {old} from 0 to 2",
-        f"Scaled up replica set {new} from 0 to 1",
-        f"Scaled down replica set {old} from 2 to 1",
-        f"Scaled up replica set {new} from 1 to 2",
-        f"Scaled down replica set {old} from 1 to 0",
-    ]
 
 
 async def test_a_template_with_empty_fields_added_is_the_same_revision(store: Store) -> None:

@@ -6,7 +6,7 @@ from lab.apimachinery.endpointslices import slices_of
 from lab.apimachinery.store import Object, Store
 from lab.controllers import endpointslices
 from lab.objects.defaults import set_defaults
-from lab.testing import running, set_ready, set_status, settled, until
+from lab.testing import running, set_ready, settled, until
 
 
 def create_service(store: Store, name: str = "web", **spec: Any) -> Object:
@@ -53,20 +53,6 @@ async def test_conditions_follow_readiness_and_termination(store: Store) -> None
         await until(lambda: conditions(store, ip) == (False, False, True), "no longer serving")
         store.delete("pods", "shop", "web-a", grace=0)
         await until(lambda: endpoints(store) == {}, "gone")
-
-
-async def test_pods_that_are_over_without_address_or_of_others_are_not_in_it(store: Store) -> None:
-    create_service(store)
-    for phase in ("Succeeded", "Failed"):
-        set_status(store, create_pod(store, phase.lower(), "127.64.0.3"), phase=phase)
-    create_pod(store, "pending", "", ready=False)
-    create_pod(store, "web-a", "127.64.0.2")
-    other = create_pod(store, "other", "127.64.0.4")
-    store.mutate("pods", "shop", other["metadata"]["name"], lambda p: p["metadata"].update(labels={"app": "db"}))
-    async with running(endpointslices.run(store)):
-        await until(lambda: list(endpoints(store)) == ["127.64.0.2"], "one endpoint")
-        store.mutate("pods", "shop", "web-a", lambda p: p["metadata"].update(labels={"app": "db"}))
-        await until(lambda: endpoints(store) == {}, "a relabelled pod leaves")
 
 
 async def test_a_service_without_pods_has_an_empty_slice_which_is_filled_later(store: Store) -> None:

@@ -44,14 +44,6 @@ async def test_what_has_a_living_owner_or_none_or_one_of_a_kind_that_the_lab_has
     assert not [pod for pod in store.list("pods") if "deletionTimestamp" in pod["metadata"]]
 
 
-async def test_an_owner_of_the_same_name_but_another_uid_does_not_count(store: Store) -> None:
-    family(store)
-    store.delete("deployments", "shop", "web")
-    create(store, "deployments", "Deployment", "web")
-    async with running(garbage_collector.run(store)):
-        await until(lambda: store.list("replicasets") == [], "the orphan is deleted")
-
-
 async def test_with_two_owners_it_stays_until_both_are_gone(store: Store) -> None:
     one = create(store, "replicasets", "ReplicaSet", "one")
     two = create(store, "replicasets", "ReplicaSet", "two")
@@ -62,15 +54,3 @@ async def test_with_two_owners_it_stays_until_both_are_gone(store: Store) -> Non
         assert not is_ending(store)
         store.delete("replicasets", "shop", "two")
         await until(lambda: is_ending(store), "the pod is being deleted")
-
-
-async def test_in_the_foreground_the_owner_goes_last(store: Store) -> None:
-    family(store, "foregroundDeletion")
-    async with running(garbage_collector.run(store)):
-        await settled(store)
-        store.delete("deployments", "shop", "web")
-        await until(lambda: is_ending(store), "the pod is being deleted")
-        await settled(store)
-        assert [len(store.list(plural)) for plural in ("deployments", "replicasets")] == [1, 1]
-        store.delete("pods", "shop", "web-1-a", grace=0)
-        await until(lambda: store.list("deployments") == [], "the owner is gone")

@@ -61,38 +61,29 @@ def publish(store: Store, *endpoints: Object, name: str = "web", port: int = POR
         store.create("endpointslices", slice_)
 
 
-class Connection:
-    """Asks who answers."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-
-    async def ask(self) -> str:
-        self._writer.write(b"?\n")
-        async with asyncio.timeout(20):
-            return (await self._reader.readline()).decode().strip()
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-@contextlib.asynccontextmanager
-async def connected(service: tuple[str, int]) -> AsyncIterator[Connection]:
-    reader, writer = await asyncio.open_connection(*service)
+async def who(connection: Streams) -> str:
+    """Who answers on this connection; "reset" where it is lost before the answer."""
+    reader, writer = connection
+    writer.write(b"?\n")
     try:
-        yield Connection(reader, writer)
-    finally:
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
+        async with asyncio.timeout(20):
+            return (await reader.readline()).decode().strip()
+    except ConnectionResetError:
+        return "reset"
 
 
 async def ask(service: tuple[str, int]) -> str:
-    """Who answers on a new connection; "" where it is refused, "reset" where it is lost before the answer."""
+    """Who answers on a new connection; "" where it is refused."""
     try:
-        async with connected(service) as connection:
-            return await connection.ask()
+        connection = await asyncio.open_connection(*service)
     except ConnectionRefusedError:
         return ""
-    except ConnectionResetError:
-        return "reset"
+    answer = await who(connection)
+    connection[1].close()
+    return answer
 
 
 async def serves(service: tuple[str, int], *addresses: str) -> None:
@@ -111,38 +102,15 @@ async def test_established_connections_stay_when_their_endpoint_leaves(
         service = create_service(store, network)
         publish(store, ready(one))
         await serves(service, one)
-        async with connected(service) as connection:
-            assert await connection.ask() == one
-            publish(store, ready(two))
-            await serves(service, two)
-            assert await connection.ask() == one
-            publish(store)
-            await serves(service, "")
-            assert await connection.ask() == one
-
-
-async def test_a_terminating_endpoint_serves_only_while_no_other_is_ready(
-    store: Store, network: Network, tmp_path: Path
-) -> None:
-    async with running(kube_proxy.run(store, tmp_path)), backends(network, 2) as (one, two):
-        service = create_service(store, network)
-        publish(store, terminating(one))
-        await serves(service, one)
-        publish(store, terminating(one), ready(two))
+        connection = await asyncio.open_connection(*service)
+        assert await who(connection) == one
+        publish(store, ready(two))
         await serves(service, two)
-        publish(store, terminating(one, serving=False))
+        assert await who(connection) == one
+        publish(store)
         await serves(service, "")
-
-
-async def test_all_slices_of_a_service_count_those_made_by_hand_too(
-    store: Store, network: Network, tmp_path: Path
-) -> None:
-    async with running(kube_proxy.run(store, tmp_path)), backends(network, 3) as (one, two, three):
-        service = create_service(store, network)
-        publish(store, ready(one))
-        publish(store, ready(two), name="by-hand")
-        publish(store, ready(three), name="another-port", port_name="admin")
-        await serves(service, one, two)
+        assert await who(connection) == one
+        connection[1].close()
 
 
 async def test_one_envoy_serves_all_changes_and_ends_with_the_lab(
@@ -172,18 +140,40 @@ async def test_one_envoy_serves_all_changes_and_ends_with_the_lab(
         await until(lambda: envoys() == [], "Envoy is gone")
 
 
+def proxied(store: Store) -> set[str]:
+    """The addresses of the endpoints to which anything is proxied."""
+    return {address for route in kube_proxy.routes_of(store) for address, _ in route.endpoints}
+
+
+def test_a_terminating_endpoint_serves_only_while_no_other_is_ready(store: Store, network: Network) -> None:
+    create_service(store, network)
+    publish(store, terminating("127.64.0.2"))
+    assert proxied(store) == {"127.64.0.2"}
+    publish(store, terminating("127.64.0.2"), ready("127.64.0.3"))
+    assert proxied(store) == {"127.64.0.3"}
+    publish(store, terminating("127.64.0.2", serving=False))
+    assert proxied(store) == set()
+
+
+def test_all_slices_of_a_service_count_those_made_by_hand_too(store: Store, network: Network) -> None:
+    create_service(store, network)
+    publish(store, ready("127.64.0.2"))
+    publish(store, ready("127.64.0.3"), name="by-hand")
+    publish(store, ready("127.64.0.4"), name="another-port", port_name="admin")
+    assert proxied(store) == {"127.64.0.2", "127.64.0.3"}
+
+
 def test_the_api_servers_own_service_is_not_proxied(store: Store, network: Network) -> None:
     address, _ = create_service(store, network, port=443)
     publish(store, ready(address), port=10443)
-    assert list(kube_proxy.routes_of(store)) == []
+    assert proxied(store) == set()
 
 
 def test_headless_and_external_services_and_other_protocols_are_not_proxied(store: Store, network: Network) -> None:
     create_service(store, network)
     publish(store, ready("127.64.0.2"))
-    assert len(list(kube_proxy.routes_of(store))) == 1
     before = store.get("services", "shop", "web")["spec"]
     for change in ({"clusterIP": "None"}, {"type": "ExternalName"}, {"ports": [{"port": 53, "protocol": "UDP"}]}):
         changed: Object = {"metadata": {"namespace": "shop", "name": "web"}, "spec": before | change}
         store.update("services", changed)
-        assert list(kube_proxy.routes_of(store)) == []
+        assert proxied(store) == set()

@@ -7,7 +7,7 @@ import pytest
 
 from lab.apimachinery.store import Object
 from lab.kubelet import containers
-from lab.testing import messages, until
+from lab.testing import until
 from lab.testing.pod_lab import NAMESPACE, PodLab, container
 
 
@@ -34,17 +34,6 @@ async def test_back_off_doubles_up_to_five_minutes_and_is_forgotten_after_ten() 
     assert delays == ["0s", "10s", "20s", "40s", "1m20s", "2m40s", "5m0s", "5m0s"]
     assert backoff.delay(backoff._updated + 599) == 300
     assert backoff.delay(backoff._updated + 601) == 0
-
-
-@pytest.mark.usefixtures("_impatient")
-async def test_a_command_that_is_not_found_is_said_and_tried_again(lab: PodLab) -> None:
-    lab.create(command=["nosuchprogram"])
-    message = 'unable to start container process: exec: "nosuchprogram": executable file not found in $PATH'
-    assert await lab.waiting("RunContainerError") == {"reason": "RunContainerError", "message": message}
-    await lab.waiting("CrashLoopBackOff")
-    terminated = lab.container()["lastState"]["terminated"]
-    assert (terminated["reason"], terminated["exitCode"], terminated["message"]) == ("StartError", 128, message)
-    assert f"Error: {message}" in messages(lab.store, "Failed")
 
 
 async def test_what_the_user_names_does_not_get_in_the_way_of_the_labs_own_files(lab: PodLab) -> None:

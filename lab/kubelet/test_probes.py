@@ -119,12 +119,6 @@ async def test_http_goes_by_the_first_answer(answer: bytes | None, why: str) -> 
     assert failure == why.format(url=f"http://{IP}:{port}/")
 
 
-async def test_http_fails_at_what_does_not_speak_it() -> None:
-    async with tcp_server(b"garbage\r\n\r\n") as port:
-        assert await outcome({"httpGet": {"port": port, "path": "/", "scheme": "HTTP"}}) != ""
-        assert await outcome({"httpGet": {"port": port, "path": "/", "scheme": "HTTPS"}}) != ""
-
-
 async def test_a_probe_that_cannot_be_made_says_nothing_of_the_container() -> None:
     with pytest.raises(ProbeErrored, match='exec: "nosuch": executable file not found in'):
         await check({"exec": {"command": ["nosuch"]}, "timeoutSeconds": 1}, TARGET)

@@ -96,20 +96,6 @@ async def test_log_lines_have_their_time_and_come_whole(run: Run, tmp_path: Path
         assert before <= datetime.datetime.fromisoformat(stamp) <= datetime.datetime.now(datetime.UTC)
 
 
-async def test_sigterm_without_a_handler_is_ignored_as_by_a_container_s_first_process(run: Run, tmp_path: Path) -> None:
-    log = tmp_path / "0.log"
-    process = await run(
-        "sh", "-c", "trap '' USR1; trap 'echo usr2' USR2; echo ready; while :; do sleep .05; done", log=log
-    )
-    await until(lambda: "ready" in log.read_text(), "in time")
-    process.signal(signal.SIGTERM)
-    process.signal(signal.SIGUSR2)
-    await until(lambda: "usr2" in log.read_text(), "in time")
-    assert process.exit_code is None
-    process.signal(signal.SIGKILL)
-    assert await process.wait() == 137
-
-
 async def test_sigterm_in_the_moment_of_a_fork_is_ignored_too(run: Run, tmp_path: Path) -> None:
     script = """
 import signal, time
@@ -128,12 +114,6 @@ time.sleep(600)
     process.signal(signal.SIGTERM)
     await until(lambda: "alive" in log.read_text() or process.exit_code, "in time")
     assert process.exit_code is None
-
-
-async def test_the_environment_is_the_given_one_and_nothing_else(tmp_path: Path) -> None:
-    process = await Process.start(["/usr/bin/env"], {"ONE": "1"}, tmp_path)
-    await process.wait()
-    assert process.output == "ONE=1\n"
 
 
 async def test_ignored_signals_are_not_inherited(run: Run) -> None:
@@ -195,15 +175,6 @@ asyncio.run(main())
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as lab:
         yield lab
         lab.kill()
-
-
-async def test_kill_9_of_the_lab_leaves_nothing(lab: "subprocess.Popen[str]", tmp_path: Path) -> None:
-    assert lab.stdout
-    lab.stdout.readline()
-    await until(lambda: "forked" in (tmp_path / "0.log").read_text(), "in time")
-    await until(lambda: len(running_in(tmp_path)) >= 4, "in time")
-    lab.kill()
-    await until(lambda: running_in(tmp_path) == [], "in time")
 
 
 async def test_a_program_ends_when_its_shim_is_killed(lab: "subprocess.Popen[str]", tmp_path: Path) -> None:
