@@ -1,6 +1,5 @@
 """Quantities of resources, such as `100m` CPU and `64Mi` of memory (k8s.io/apimachinery/pkg/api/resource)."""
 
-import math
 import re
 from fractions import Fraction
 
@@ -18,8 +17,3 @@ def parse(quantity: str | int | float) -> Fraction:
     if suffix in BINARY:
         return number * (1 << BINARY[suffix])
     return number * Fraction(f"1e{DECIMAL[suffix]}" if suffix in DECIMAL else f"1{suffix}")
-
-
-def divided(quantity: str | int | float, divisor: str | int | float) -> int:
-    """So many divisors, rounded up, as a resourceFieldRef gives it."""
-    return math.ceil(parse(quantity) / (parse(divisor) or 1))

@@ -6,6 +6,7 @@ import pytest
 
 from lab.apimachinery import events
 from lab.apimachinery.store import Object, Store
+from lab.testing import create
 
 
 @pytest.fixture
@@ -15,18 +16,20 @@ def store() -> Store:
 
 @pytest.fixture
 def pod(store: Store) -> Object:
-    return new_pod(store, "web")
-
-
-def new_pod(store: Store, name: str) -> Object:
-    meta = {"namespace": "shop", "name": name}
-    return store.create("pods", {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {}})
+    return create(store, "pods", "web", spec={"containers": []})
 
 
 def test_the_same_event_about_another_pod_of_that_name_is_a_new_one(store: Store, pod: Object) -> None:
     events.record(store, pod, "Normal", "Started", "Started container web", "kubelet")
     store.delete("pods", "shop", "web", grace=0)
-    events.record(store, new_pod(store, "web"), "Normal", "Started", "Started container web", "kubelet")
+    events.record(
+        store,
+        create(store, "pods", "web", spec={"containers": []}),
+        "Normal",
+        "Started",
+        "Started container web",
+        "kubelet",
+    )
     assert [e["count"] for e in store.list("events")] == [1, 1]
 
 
@@ -51,8 +54,7 @@ def test_an_event_goes_an_hour_after_it_was_last_seen(store: Store, pod: Object)
 
 
 def test_nothing_is_recorded_in_a_namespace_that_is_being_deleted(store: Store, pod: Object) -> None:
-    meta = {"name": "shop", "finalizers": ["x"]}
-    store.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+    create(store, "namespaces", "shop", {"finalizers": ["x"]})
     store.delete("namespaces", "", "shop")
     events.record(store, pod, "Normal", "Killing", "Stopping container web", "kubelet")
     assert store.list("events") == []

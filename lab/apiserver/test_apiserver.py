@@ -17,8 +17,6 @@ from lab.network import Network
 from lab.testing.hollow import Call
 
 MAPS = "/api/v1/namespaces/default/configmaps"
-NAME = "kube-root-ca.crt"
-MAP = f"{MAPS}/{NAME}"
 PODS = "/api/v1/namespaces/default/pods"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 JSON = "application/json"

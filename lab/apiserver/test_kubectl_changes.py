@@ -1,4 +1,4 @@
-"""The real kubectl against the lab's API: creating, changing, rolling out, waiting and deleting."""
+"""The real kubectl against the lab's API: creating and rolling out."""
 
 import pytest
 

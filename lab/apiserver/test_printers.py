@@ -1,4 +1,4 @@
-"""What `kubectl get` shows: the states of pods in one word, ages, and the cells of the other kinds."""
+"""What `kubectl get` shows: the states of pods in one word, and ages."""
 
 import datetime
 from typing import Any
@@ -8,7 +8,6 @@ import pytest
 from lab.apimachinery.store import Object, now
 from lab.apiserver import pod_printer
 from lab.apiserver.durations import human
-from lab.apiserver.printers import cells, columns
 
 
 @pytest.mark.parametrize(
@@ -35,6 +34,14 @@ def container(name: str = "c", **state: Any) -> Object:
     return {"name": name, "ready": up, "started": up, "restartCount": 0, "state": state, "lastState": {}}
 
 
+def waiting(name: str, reason: str) -> Object:
+    return container(name, waiting={"reason": reason})
+
+
+def ended(name: str, code: int) -> Object:
+    return container(name, terminated={"exitCode": code, "reason": "Error" if code else "Completed"})
+
+
 def pod(*statuses: Object, init: list[Object] | None = None, phase: str = "Running", **status: Any) -> Object:
     spec: Object = {"containers": [{"name": s["name"]} for s in statuses] or [{"name": "c"}]}
     spec["initContainers"] = [
@@ -46,7 +53,6 @@ def pod(*statuses: Object, init: list[Object] | None = None, phase: str = "Runni
 
 
 RUNNING = container(running={})
-DONE = container("init", terminated={"exitCode": 0, "reason": "Completed"})
 INITIALIZED = [{"type": "Initialized", "status": "True"}]
 
 
@@ -55,22 +61,18 @@ INITIALIZED = [{"type": "Initialized", "status": "True"}]
     [
         (pod(phase="Pending"), "0/1", "Pending"),
         (pod(RUNNING | {"ready": False}), "0/1", "Running"),
-        (pod(container(waiting={"reason": "CrashLoopBackOff"})), "0/1", "CrashLoopBackOff"),
-        (pod(container(terminated={"exitCode": 1, "reason": "Error"}), phase="Failed"), "0/1", "Error"),
-        (pod(container(terminated={"exitCode": 0, "reason": "Completed"}), phase="Succeeded"), "0/1", "Completed"),
-        (pod(container("a", terminated={"exitCode": 0, "reason": "Completed"}), RUNNING), "1/2", "NotReady"),
+        (pod(waiting("c", "CrashLoopBackOff")), "0/1", "CrashLoopBackOff"),
+        (pod(ended("c", 1), phase="Failed"), "0/1", "Error"),
+        (pod(ended("c", 0), phase="Succeeded"), "0/1", "Completed"),
+        (pod(ended("a", 0), RUNNING), "1/2", "NotReady"),
         (pod(init=[container("init", running={})], phase="Pending"), "0/1", "Init:0/1"),
-        (pod(init=[DONE, container("b", waiting={"reason": "PodInitializing"})], phase="Pending"), "0/1", "Init:1/2"),
+        (pod(init=[ended("init", 0), waiting("b", "PodInitializing")], phase="Pending"), "0/1", "Init:1/2"),
+        (pod(init=[waiting("init", "ErrImagePull")], phase="Pending"), "0/1", "Init:ErrImagePull"),
+        (pod(init=[ended("init", 2)]), "0/1", "Init:Error"),
+        (pod(RUNNING, init=[ended("init", 0), container("side", running={})]), "2/2", "Running"),
+        (pod(init=[waiting("side", "CrashLoopBackOff")]), "0/2", "Init:CrashLoopBackOff"),
         (
-            pod(init=[container("init", waiting={"reason": "ErrImagePull"})], phase="Pending"),
-            "0/1",
-            "Init:ErrImagePull",
-        ),
-        (pod(init=[container("init", terminated={"exitCode": 2, "reason": "Error"})]), "0/1", "Init:Error"),
-        (pod(RUNNING, init=[DONE, container("side", running={})]), "2/2", "Running"),
-        (pod(init=[container("side", waiting={"reason": "CrashLoopBackOff"})]), "0/2", "Init:CrashLoopBackOff"),
-        (
-            pod(RUNNING, init=[container("side", waiting={"reason": "CrashLoopBackOff"})], conditions=INITIALIZED),
+            pod(RUNNING, init=[waiting("side", "CrashLoopBackOff")], conditions=INITIALIZED),
             "1/2",
             "Init:CrashLoopBackOff",
         ),
@@ -94,34 +96,3 @@ def test_restarts_and_when_the_last_one_was() -> None:
     assert pod_printer.cells(pod(crashed))[3] == "3 (90s ago)"
     assert pod_printer.cells(pod(RUNNING | {"restartCount": 2}))[3] == "2"
     assert pod_printer.cells(pod(RUNNING))[3] == "0"
-
-
-@pytest.mark.parametrize(
-    ("plural", "obj", "expected"),
-    [
-        ("jobs", {"spec": {"completions": 2, "template": {"spec": {"containers": []}}}}, ["x", "Running", "0/2", ""]),
-        (
-            "jobs",
-            {
-                "spec": {"parallelism": 3, "template": {"spec": {"containers": []}}},
-                "status": {
-                    "succeeded": 1,
-                    "startTime": "2026-01-01T00:00:00Z",
-                    "completionTime": "2026-01-01T00:00:05Z",
-                    "conditions": [{"type": "Complete", "status": "True"}],
-                },
-            },
-            ["x", "Complete", "1/1 of 3", "5s"],
-        ),
-        (
-            "endpointslices",
-            {"addressType": "IPv4", "endpoints": [{"addresses": [str(i)]} for i in range(5)], "ports": None},
-            ["x", "IPv4", "<unset>", "0,1,2 + 2 more..."],
-        ),
-        ("nodes", {"spec": {"unschedulable": True}}, ["x", "Unknown,SchedulingDisabled", "<none>"]),
-    ],
-)
-def test_cells(plural: str, obj: Object, expected: list[Any]) -> None:
-    found = cells(plural, {"metadata": {"name": "x", "creationTimestamp": now()}} | obj)
-    assert found[: len(expected)] == expected
-    assert len(found) == len(columns(plural))

@@ -67,14 +67,6 @@ async def test_what_is_refused_changes_nothing(
     assert everything(lab.store) == before
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("path", [f"{DEPLOYMENTS}/web", f"{NAMESPACES}/kube-node-lease", f"{MAPS}/m", MAPS])
-async def test_a_dry_run_of_a_deletion_changes_nothing(call: Call, lab: HollowLab, path: str, policy: str) -> None:
-    before = everything(lab.store)
-    assert (await call("DELETE", path + DRY, {"propagationPolicy": policy})).code == 200
-    assert everything(lab.store) == before
-
-
 async def test_a_change_that_is_refused_or_tried_takes_no_address(call: Call, lab: HollowLab) -> None:
     stale = TO_CLUSTER_IP | {"metadata": {"resourceVersion": "1"}}
     before = everything(lab.store)

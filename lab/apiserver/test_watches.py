@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from lab.apimachinery.resources import RESOURCES
-from lab.apimachinery.store import Object, Store
+from lab.apimachinery.store import Store
 from lab.apiserver import watches
 from lab.apiserver.representation import Representation
 from lab.objects.options import ListOptions
-from lab.testing import until
+from lab.testing import create, until
 from lab.testing.hollow import HollowLab
 
 MAPS = RESOURCES["configmaps"]
@@ -24,14 +24,13 @@ AS_IT_IS, TABLE = Representation(table=False), Representation(table=True)
 @pytest.fixture
 def store() -> Store:
     store = Store()
-    create(store, "a", team="x")
-    create(store, "b", team="y")
+    create_map(store, "a", team="x")
+    create_map(store, "b", team="y")
     return store
 
 
-def create(store: Store, name: str, **labels: str) -> Object:
-    meta = {"namespace": "default", "name": name, "labels": labels}
-    return store.create("configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
+def create_map(store: Store, name: str, **labels: str) -> None:
+    create(store, "configmaps", name, {"namespace": "default", "labels": labels})
 
 
 def relabel(store: Store, name: str, **labels: str) -> None:
@@ -107,24 +106,23 @@ async def test_what_it_will_not_tell_does_not_bring_it_behind(store: Store, monk
     async with Watching(store) as watching:
         await watching.names(2)
         for number in range(20):
-            meta = {"namespace": "other", "name": f"c{number}"}
-            store.create("configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
-            store.create("secrets", {"apiVersion": "v1", "kind": "Secret", "metadata": meta | {"namespace": "default"}})
-        create(store, "c")
+            create(store, "configmaps", f"c{number}", {"namespace": "other"})
+            create(store, "secrets", f"c{number}", {"namespace": "default"})
+        create_map(store, "c")
         assert await watching.names(1) == [("ADDED", "c")]
 
 
 async def test_one_that_nobody_reads_takes_no_memory_for_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watches, "HISTORY", 5)
     store = Store(history=5)
-    create(store, "a")
+    create_map(store, "a")
     async with Watching(store) as watching:
         await watching.next()
         tracemalloc.start()
         for number in range(200):
             relabel(store, "a", large=f"{number} ".ljust(50_000))
-            meta = {"namespace": "default", "name": f"s{number}", "labels": {"large": f"{number} ".ljust(50_000)}}
-            store.create("secrets", {"apiVersion": "v1", "kind": "Secret", "metadata": meta})
+            labels = {"large": f"{number} ".ljust(50_000)}
+            create(store, "secrets", f"s{number}", {"namespace": "default", "labels": labels})
             store.delete("secrets", "default", f"s{number}")
         held, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
@@ -135,7 +133,7 @@ async def test_a_client_that_does_not_read_is_told_to_list_again_when_it_does(
     lab: HollowLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watches, "HISTORY", 5)
-    create(lab.store, "a")
+    create_map(lab.store, "a")
     tls = ssl.create_default_context(cadata=lab.credentials.ca)
     host, _, port = lab.server.removeprefix("https://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port), ssl=tls, limit=100_000)

@@ -1,23 +1,16 @@
-"""Deployments: what a rollout says, and whose ReplicaSet is whose; the test plays the kubelet."""
+"""Deployments: whose ReplicaSet is whose, and a scaling amid a rollout; the test plays the kubelet."""
 
 from typing import Any
 
 from lab.apimachinery.store import Object, Store
 from lab.controllers import deployments, replicasets
-from lab.objects.defaults import set_defaults
-from lab.testing import pods, running, set_ready, settled, until
+from lab.testing import create, pods, running, set_ready, settled, until
 
 
-def create(store: Store, replicas: int, **spec: Any) -> Object:
+def create_deployment(store: Store, replicas: int, **spec: Any) -> Object:
     template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": "web:1"}]}}
-    deployment = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"namespace": "shop", "name": "web"},
-        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template} | spec,
-    }
-    set_defaults("deployments", deployment)
-    return store.create("deployments", deployment)
+    own = {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template}
+    return create(store, "deployments", "web", spec=own | spec)
 
 
 def rolling(surge: int | str, unavailable: int | str) -> Object:
@@ -59,7 +52,7 @@ async def make_ready(store: Store) -> None:
 
 
 async def test_a_template_with_empty_fields_added_is_the_same_revision(store: Store) -> None:
-    create(store, 1)
+    create_deployment(store, 1)
     async with running(deployments.run(store), replicasets.run(store)):
         await until(lambda: pods(store), "a pod")
         template = store.get("deployments", "shop", "web")["spec"]["template"]
@@ -70,14 +63,14 @@ async def test_a_template_with_empty_fields_added_is_the_same_revision(store: St
 
 
 async def test_an_orphaned_replica_set_of_the_same_template_is_adopted(store: Store) -> None:
-    create(store, 1)
+    create_deployment(store, 1)
     async with running(deployments.run(store), replicasets.run(store)):
         await until(lambda: pods(store), "a pod")
         await settled(store)
         (rs,) = store.list("replicasets")
         store.delete("deployments", "shop", "web")
         store.mutate("replicasets", "shop", rs["metadata"]["name"], lambda rs: rs["metadata"].pop("ownerReferences"))
-        owner = create(store, 1)
+        owner = create_deployment(store, 1)
 
         def adopted() -> bool:
             references = store.get("replicasets", "shop", rs["metadata"]["name"])["metadata"].get("ownerReferences")
@@ -89,7 +82,7 @@ async def test_an_orphaned_replica_set_of_the_same_template_is_adopted(store: St
 
 
 async def test_one_that_is_scaled_amid_a_rollout_ends_with_as_many_new_pods(store: Store) -> None:
-    create(store, 4, strategy=rolling(0, 2))
+    create_deployment(store, 4, strategy=rolling(0, 2))
     async with running(deployments.run(store), replicasets.run(store)):
         await until(lambda: len(pods(store)) == 4, "4 pods")
         await make_ready(store)
@@ -102,9 +95,9 @@ async def test_one_that_is_scaled_amid_a_rollout_ends_with_as_many_new_pods(stor
 
 
 async def test_one_that_is_made_anew_does_not_wait_for_the_end_of_the_earlier_ones_replica_set(store: Store) -> None:
-    create(store, 1)
+    create_deployment(store, 1)
     async with running(deployments.run(store), replicasets.run(store)):
         await until(lambda: pods(store), "a pod")
         store.delete("deployments", "shop", "web")
-        create(store, 1)
+        create_deployment(store, 1)
         await until(lambda: len(pods(store)) == 2, "a pod of its own")

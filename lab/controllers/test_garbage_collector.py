@@ -1,29 +1,26 @@
-"""The garbage collector: background, foreground and orphan."""
+"""The garbage collector: whose owners count, and how many."""
 
 from lab.apimachinery.store import Object, Store
 from lab.controllers import garbage_collector
-from lab.testing import running, settled, until
+from lab.testing import create, running, settled, until
 
 
-def create(
-    store: Store, plural: str, kind: str, name: str, *owners: Object, finalizers: tuple[str, ...] = ()
-) -> Object:
-    version = "apps/v1" if plural != "pods" else "v1"
+def owned(store: Store, plural: str, name: str, *owners: Object) -> Object:
     references = [
         {k: owner[k] for k in ("apiVersion", "kind")}
         | {k: owner["metadata"][k] for k in ("name", "uid")}
         | {"controller": True, "blockOwnerDeletion": True}
         for owner in owners
     ]
-    meta = {"namespace": "shop", "name": name, "ownerReferences": references, "finalizers": list(finalizers)}
-    return store.create(plural, {"apiVersion": version, "kind": kind, "metadata": meta, "spec": {"nodeName": "lab"}})
+    spec: Object = {"nodeName": "lab", "containers": []} if plural == "pods" else {"template": {}}
+    return create(store, plural, name, {"ownerReferences": references}, spec=spec)
 
 
-def family(store: Store, *finalizers: str) -> None:
+def family(store: Store) -> None:
     """A Deployment, its ReplicaSet and its pod."""
-    deployment = create(store, "deployments", "Deployment", "web", finalizers=finalizers)
-    rs = create(store, "replicasets", "ReplicaSet", "web-1", deployment)
-    create(store, "pods", "Pod", "web-1-a", rs)
+    deployment = owned(store, "deployments", "web")
+    rs = owned(store, "replicasets", "web-1", deployment)
+    owned(store, "pods", "web-1-a", rs)
 
 
 def is_ending(store: Store) -> bool:
@@ -32,10 +29,10 @@ def is_ending(store: Store) -> bool:
 
 async def test_what_has_a_living_owner_or_none_or_one_of_a_kind_that_the_lab_has_not_stays(store: Store) -> None:
     family(store)
-    create(store, "pods", "Pod", "alone")
+    owned(store, "pods", "alone")
     stranger = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "x", "uid": "u"}}
-    create(store, "pods", "Pod", "strange", stranger)
-    create(store, "deployments", "Deployment", "other")
+    owned(store, "pods", "strange", stranger)
+    owned(store, "deployments", "other")
     async with running(garbage_collector.run(store)):
         await settled(store)
         store.delete("deployments", "shop", "other")
@@ -45,9 +42,9 @@ async def test_what_has_a_living_owner_or_none_or_one_of_a_kind_that_the_lab_has
 
 
 async def test_with_two_owners_it_stays_until_both_are_gone(store: Store) -> None:
-    one = create(store, "replicasets", "ReplicaSet", "one")
-    two = create(store, "replicasets", "ReplicaSet", "two")
-    create(store, "pods", "Pod", "web-1-a", one, two)
+    one = owned(store, "replicasets", "one")
+    two = owned(store, "replicasets", "two")
+    owned(store, "pods", "web-1-a", one, two)
     async with running(garbage_collector.run(store)):
         store.delete("replicasets", "shop", "one")
         await settled(store)

@@ -7,18 +7,13 @@ import pytest
 from lab.apimachinery.store import Object, Store
 from lab.apimachinery.timestamps import epoch
 from lab.controllers import jobs
-from lab.objects.defaults import set_defaults
-from lab.testing import pods, running, set_ready, set_status, until
+from lab.testing import create, pods, running, set_ready, set_status, until
 
 
-def create(store: Store, **spec: Any) -> None:
+def create_job(store: Store, **spec: Any) -> None:
     labels = {"batch.kubernetes.io/controller-uid": "u"}
     template = {"metadata": {"labels": labels}, "spec": {"restartPolicy": "Never", "containers": []}}
-    meta = {"namespace": "shop", "name": "sum"}
-    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta}
-    job["spec"] = {"selector": {"matchLabels": labels}, "template": template} | spec
-    set_defaults("jobs", job)
-    store.create("jobs", job)
+    create(store, "jobs", "sum", spec={"selector": {"matchLabels": labels}, "template": template} | spec)
 
 
 def status(store: Store) -> Object:
@@ -67,7 +62,7 @@ def test_the_back_off_doubles_and_ends_with_a_success(phases: str, seconds: int 
 
 
 async def test_without_completions_one_success_lets_the_others_finish(store: Store) -> None:
-    create(store, parallelism=2)
+    create_job(store, parallelism=2)
     async with running(jobs.run(store)):
         await until(lambda: counts(store) == {"active": 2}, "2 pods")
         first, second = pods(store)
@@ -79,7 +74,7 @@ async def test_without_completions_one_success_lets_the_others_finish(store: Sto
 
 
 async def test_a_pod_that_is_deleted_from_outside_counts_as_failed_and_is_replaced(store: Store) -> None:
-    create(store)
+    create_job(store)
     async with running(jobs.run(store)):
         (pod,) = await until(lambda: pods(store), "a pod")
         assign(store)

@@ -6,17 +6,13 @@ import pytest
 
 from lab.apimachinery.store import Object, Store
 from lab.controllers import replicasets
-from lab.testing import messages, pods, running, set_status, settled, until
+from lab.testing import create, messages, pods, running, set_status, settled, until
 
 
-def replica_set(replicas: int, **spec: Any) -> Object:
+def create_set(store: Store, replicas: int, **spec: Any) -> None:
     template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": "web"}]}}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "ReplicaSet",
-        "metadata": {"namespace": "shop", "name": "web"},
-        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template} | spec,
-    }
+    own = {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template}
+    create(store, "replicasets", "web", spec=own | spec)
 
 
 def status(store: Store) -> Object:
@@ -25,7 +21,7 @@ def status(store: Store) -> Object:
 
 
 async def test_a_deleted_pod_and_a_failed_one_are_replaced(store: Store) -> None:
-    store.create("replicasets", replica_set(2))
+    create_set(store, 2)
     async with running(replicasets.run(store)):
         await until(lambda: len(pods(store)) == 2, "2 pods")
         first, second = pods(store)
@@ -38,9 +34,8 @@ async def test_a_deleted_pod_and_a_failed_one_are_replaced(store: Store) -> None
 
 async def test_the_pod_of_another_controller_is_left_alone(store: Store) -> None:
     other = {"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "u", "controller": True}
-    meta = {"namespace": "shop", "name": "job", "labels": {"app": "web"}, "ownerReferences": [other]}
-    store.create("pods", {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {}})
-    store.create("replicasets", replica_set(1))
+    create(store, "pods", "job", {"labels": {"app": "web"}, "ownerReferences": [other]}, spec={"containers": []})
+    create_set(store, 1)
     async with running(replicasets.run(store)):
         await until(lambda: len(pods(store)) == 2, "a pod of its own")
     assert store.get("pods", "shop", "job")["metadata"]["ownerReferences"] == [other]
@@ -49,7 +44,7 @@ async def test_the_pod_of_another_controller_is_left_alone(store: Store) -> None
 async def test_no_pod_is_made_in_a_namespace_that_is_being_deleted(store: Store) -> None:
     store.mutate("namespaces", "", "shop", lambda n: n["metadata"].update(finalizers=["x"]))
     store.delete("namespaces", "", "shop")
-    store.create("replicasets", replica_set(1))
+    create_set(store, 1)
     async with running(replicasets.run(store)):
         await until(lambda: status(store), "a status")
     assert pods(store) == []
@@ -84,10 +79,9 @@ def test_the_first_to_go_is_the(goes: Object, stays: Object) -> None:
 
 async def test_a_pod_that_is_refused_is_told_and_tried_again(store: Store) -> None:
     template = {"metadata": {"labels": {"app": "web"}}, "spec": {"serviceAccountName": "late", "containers": []}}
-    store.create("replicasets", replica_set(1, template=template))
+    create_set(store, 1, template=template)
     async with running(replicasets.run(store)):
         message, *_ = await until(lambda: messages(store, "FailedCreate"), "an event")
         assert 'serviceaccount "late" not found' in message
-        meta = {"namespace": "shop", "name": "late"}
-        store.create("serviceaccounts", {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta})
+        create(store, "serviceaccounts", "late")
         await until(lambda: pods(store), "a pod")

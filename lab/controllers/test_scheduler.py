@@ -6,12 +6,11 @@ import pytest
 
 from lab.apimachinery.store import Object, Store
 from lab.controllers import scheduler
-from lab.testing import messages, running, settled, until
+from lab.testing import create, messages, running, settled, until
 
 
 def create_pod(store: Store, name: str, **spec: Any) -> None:
-    meta = {"namespace": "shop", "name": name}
-    store.create("pods", {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
+    create(store, "pods", name, spec={"containers": []} | spec)
 
 
 def node(*, ready: bool = True, **spec: Any) -> Object:

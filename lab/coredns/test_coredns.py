@@ -9,24 +9,18 @@ from dnslib import EDNS0, RCODE, DNSRecord
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lab.apimachinery.store import Object, Store
+from lab.apimachinery.store import Store
 from lab.coredns import coredns
 from lab.coredns.cache import Cache
 from lab.coredns.coredns import Resolver
 from lab.coredns.records import Records
 from lab.network import Network
-from lab.testing import namespace, running, until
+from lab.testing import create_service, create_slice, namespace, running, until
 
 
-def headless(store: Store, *addresses: str, name: str = "web", port: int = 8000) -> None:
-    meta = {"namespace": "shop", "name": name}
-    service = {"apiVersion": "v1", "kind": "Service", "metadata": meta}
-    ports = [{"name": "grpc", "port": port, "protocol": "TCP"}]
-    store.create("services", service | {"spec": {"clusterIP": "None", "ports": ports}})
-    slice_: Object = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice"}
-    slice_["metadata"] = meta | {"labels": {"kubernetes.io/service-name": name}}
-    endpoints = [{"addresses": [address], "conditions": {"ready": True}} for address in addresses]
-    store.create("endpointslices", slice_ | {"ports": ports, "endpoints": endpoints})
+def headless(store: Store, *addresses: str) -> None:
+    create_service(store)
+    create_slice(store, *addresses)
 
 
 async def address_of(store: Store, namespace: str = "shop") -> tuple[str, int]:

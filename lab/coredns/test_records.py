@@ -1,31 +1,17 @@
 """The records of the zone, as the Kubernetes DNS specification and CoreDNS have them."""
 
-from typing import Any
-
 import pytest
 from dnslib import QTYPE, RCODE
 
 from lab.apimachinery.store import Object, Store
 from lab.coredns.records import Answer, Records
+from lab.testing import create_service, create_slice
 
 SVC = "svc.cluster.local."
 
 
-def service(store: Store, name: str = "web", **spec: Any) -> None:
-    ports = [{"name": "grpc", "port": 8080, "protocol": "TCP"}]
-    obj = {"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "shop", "name": name}}
-    store.create("services", obj | {"spec": {"clusterIP": "None", "ports": ports, "type": "ClusterIP"} | spec})
-
-
 def endpoint(address: str, *, ready: bool | None = True) -> Object:
     return {"addresses": [address], "conditions": {} if ready is None else {"ready": ready}}
-
-
-def slice_(store: Store, *endpoints: Object, name: str = "web-1", ports: list[Object] | None = None) -> None:
-    meta = {"namespace": "shop", "name": name, "labels": {"kubernetes.io/service-name": "web"}}
-    obj: Object = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": meta}
-    ports = [{"name": "grpc", "port": 8000, "protocol": "TCP"}] if ports is None else ports
-    store.create("endpointslices", obj | {"addressType": "IPv4", "ports": ports, "endpoints": list(endpoints)})
 
 
 def ask(store: Store, name: str, qtype: str = "A") -> Answer:
@@ -39,9 +25,9 @@ def values(store: Store, name: str, qtype: str = "A") -> list[str]:
 
 
 def test_a_headless_service_has_the_ready_endpoints_of_all_its_slices(store: Store) -> None:
-    service(store)
-    slice_(store, endpoint("127.64.0.2"), endpoint("127.64.0.3", ready=False))
-    slice_(store, endpoint("127.64.0.4", ready=None), endpoint("127.64.0.2"), name="by-hand")
+    create_service(store)
+    create_slice(store, endpoint("127.64.0.2"), endpoint("127.64.0.3", ready=False))
+    create_slice(store, endpoint("127.64.0.4", ready=None), endpoint("127.64.0.2"), name="by-hand")
     assert sorted(values(store, f"web.shop.{SVC}")) == ["127.64.0.2", "127.64.0.4"]
 
 
@@ -58,21 +44,21 @@ def test_a_headless_service_has_the_ready_endpoints_of_all_its_slices(store: Sto
     ],
 )
 def test_what_there_is_not_has_no_name(store: Store, name: str) -> None:
-    service(store)
-    slice_(store, endpoint("127.64.0.2"), endpoint("127.64.0.3", ready=False))
+    create_service(store)
+    create_slice(store, endpoint("127.64.0.2"), endpoint("127.64.0.3", ready=False))
     answer = ask(store, name)
     assert (answer.rcode, answer.records) == (RCODE.NXDOMAIN, [])
     assert [(record.rtype, record.ttl) for record in answer.authority] == [(QTYPE.SOA, 30)]
 
 
 def test_an_empty_slice_with_nulls_is_understood(store: Store) -> None:
-    service(store)
-    slice_(store)
-    store.mutate("endpointslices", "shop", "web-1", lambda s: s.update(endpoints=None, ports=None))
+    create_service(store)
+    create_slice(store)
+    store.mutate("endpointslices", "shop", "web", lambda s: s.update(endpoints=None, ports=None))
     assert ask(store, f"web.shop.{SVC}").rcode == RCODE.NXDOMAIN
 
 
 def test_an_external_name_is_an_alias(store: Store) -> None:
-    service(store, "out", type="ExternalName", externalName="Example.com")
+    create_service(store, "out", type="ExternalName", externalName="Example.com")
     assert [values(store, f"out.shop.{SVC}", kind) for kind in ("A", "CNAME")] == [["example.com."]] * 2
     assert values(store, f"out.shop.{SVC}", "SRV") == []

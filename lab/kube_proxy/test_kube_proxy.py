@@ -9,7 +9,7 @@ from pathlib import Path
 from lab.apimachinery.store import Object, Store
 from lab.kube_proxy import kube_proxy
 from lab.network import Network
-from lab.testing import running, until
+from lab.testing import create_service, create_slice, running, until
 
 PORT = 8000
 
@@ -33,32 +33,21 @@ async def answer(line: bytes, reader: asyncio.StreamReader, writer: asyncio.Stre
     writer.close()
 
 
-def create_service(store: Store, network: Network, port: int = PORT) -> tuple[str, int]:
+def proxied_service(store: Store, network: Network, port: int = PORT) -> tuple[str, int]:
     address = network.allocate()
-    ports = [{"name": "grpc", "port": port, "protocol": "TCP"}]
-    meta = {"namespace": "shop", "name": "web"}
-    service = {"apiVersion": "v1", "kind": "Service", "metadata": meta}
-    store.create("services", service | {"spec": {"clusterIP": address, "ports": ports, "type": "ClusterIP"}})
+    create_service(store, clusterIP=address, ports=[{"name": "grpc", "port": port, "protocol": "TCP"}])
     return address, port
-
-
-def ready(address: str) -> Object:
-    return {"addresses": [address], "conditions": {"ready": True, "serving": True, "terminating": False}}
 
 
 def terminating(address: str, *, serving: bool = True) -> Object:
     return {"addresses": [address], "conditions": {"ready": False, "serving": serving, "terminating": True}}
 
 
-def publish(store: Store, *endpoints: Object, name: str = "web", port: int = PORT, port_name: str = "grpc") -> None:
-    """Make these all the endpoints of the slice."""
-    meta = {"namespace": "shop", "name": name, "labels": {"kubernetes.io/service-name": "web"}}
-    slice_: Object = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": meta}
-    slice_ |= {"ports": [{"name": port_name, "port": port, "protocol": "TCP"}], "endpoints": list(endpoints)}
-    if store.find("endpointslices", "shop", name):
-        store.update("endpointslices", slice_)
-    else:
-        store.create("endpointslices", slice_)
+def publish(store: Store, *endpoints: Object | str, port: int = PORT) -> None:
+    """Make these all the endpoints of the Service's slice."""
+    if store.find("endpointslices", "shop", "web"):
+        store.delete("endpointslices", "shop", "web")
+    create_slice(store, *endpoints, port=port)
 
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -99,12 +88,12 @@ async def test_established_connections_stay_when_their_endpoint_leaves(
     store: Store, network: Network, tmp_path: Path
 ) -> None:
     async with running(kube_proxy.run(store, tmp_path)), backends(network, 2) as (one, two):
-        service = create_service(store, network)
-        publish(store, ready(one))
+        service = proxied_service(store, network)
+        publish(store, one)
         await serves(service, one)
         connection = await asyncio.open_connection(*service)
         assert await who(connection) == one
-        publish(store, ready(two))
+        publish(store, two)
         await serves(service, two)
         assert await who(connection) == one
         publish(store)
@@ -127,12 +116,12 @@ async def test_one_envoy_serves_all_changes_and_ends_with_the_lab(
 
     async with backends(network, 2) as (one, two):
         async with running(kube_proxy.run(store, tmp_path)):
-            service = create_service(store, network)
+            service = proxied_service(store, network)
             assert envoys() == []
-            publish(store, ready(one))
+            publish(store, one)
             await serves(service, one)
             (pid,) = envoys()
-            publish(store, ready(two))
+            publish(store, two)
             await serves(service, two)
             store.delete("services", "shop", "web")
             await serves(service, "")
@@ -146,32 +135,33 @@ def proxied(store: Store) -> set[str]:
 
 
 def test_a_terminating_endpoint_serves_only_while_no_other_is_ready(store: Store, network: Network) -> None:
-    create_service(store, network)
+    proxied_service(store, network)
     publish(store, terminating("127.64.0.2"))
     assert proxied(store) == {"127.64.0.2"}
-    publish(store, terminating("127.64.0.2"), ready("127.64.0.3"))
+    publish(store, terminating("127.64.0.2"), "127.64.0.3")
     assert proxied(store) == {"127.64.0.3"}
     publish(store, terminating("127.64.0.2", serving=False))
     assert proxied(store) == set()
 
 
 def test_all_slices_of_a_service_count_those_made_by_hand_too(store: Store, network: Network) -> None:
-    create_service(store, network)
-    publish(store, ready("127.64.0.2"))
-    publish(store, ready("127.64.0.3"), name="by-hand")
-    publish(store, ready("127.64.0.4"), name="another-port", port_name="admin")
+    proxied_service(store, network)
+    publish(store, "127.64.0.2")
+    create_slice(store, "127.64.0.3", name="by-hand")
+    other = create_slice(store, "127.64.0.4", name="another-port")
+    store.update("endpointslices", other | {"ports": [{"name": "admin", "port": PORT, "protocol": "TCP"}]})
     assert proxied(store) == {"127.64.0.2", "127.64.0.3"}
 
 
 def test_the_api_servers_own_service_is_not_proxied(store: Store, network: Network) -> None:
-    address, _ = create_service(store, network, port=443)
-    publish(store, ready(address), port=10443)
+    address, _ = proxied_service(store, network, port=443)
+    publish(store, address, port=10443)
     assert proxied(store) == set()
 
 
 def test_headless_and_external_services_and_other_protocols_are_not_proxied(store: Store, network: Network) -> None:
-    create_service(store, network)
-    publish(store, ready("127.64.0.2"))
+    proxied_service(store, network)
+    publish(store, "127.64.0.2")
     before = store.get("services", "shop", "web")["spec"]
     for change in ({"clusterIP": "None"}, {"type": "ExternalName"}, {"ports": [{"port": 53, "protocol": "UDP"}]}):
         changed: Object = {"metadata": {"namespace": "shop", "name": "web"}, "spec": before | change}

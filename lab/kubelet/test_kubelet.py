@@ -88,14 +88,6 @@ async def test_a_container_works_where_it_is_told_to_in_its_volumes_too(lab: Pod
     assert lab.log() == "hello\n"
 
 
-async def test_an_exec_probe_runs_in_the_container(lab: PodLab) -> None:
-    check = 'test "$WHO" = me && test "$0" = "$POD_IP"'
-    probe = {"exec": {"command": ["sh", "-c", check, "0.0.0.0"]}}  # noqa: S104 (adapted as in args)
-    env = [{"name": "WHO", "value": "me"}, {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]
-    lab.create(containers=[container("app", readinessProbe=probe, env=env)])
-    await lab.ready()
-
-
 async def test_a_sidecar_ends_with_a_pod_whose_init_container_has_failed(lab: PodLab) -> None:
     init = [container("proxy", restartPolicy="Always"), container("prepare", ["sh", "-c", "exit 2"])]
     lab.create(initContainers=init, containers=[container("app")], restartPolicy="Never")

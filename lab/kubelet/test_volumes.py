@@ -1,4 +1,4 @@
-"""Volumes as files: names that would lead out of them, what is adapted, and what is missing."""
+"""Volumes as files: names that would lead out of them and what is adapted."""
 
 import base64
 from pathlib import Path
@@ -51,17 +51,3 @@ def test_the_files_are_those_of_the_last_start(store: Store, tmp_path: Path) -> 
     assert contents(at) == {"a.txt": b"ONE", "b.txt": b"two", "c.bin": b"\xff\x00"}
     store.mutate("configmaps", "shop", "settings", lambda c: c.update(data={"a.txt": "3", "d": "new"}, binaryData={}))
     assert contents(mounted(store, tmp_path, CONFIG)) == {"a.txt": b"3", "d": b"new"}
-
-
-@pytest.mark.parametrize(
-    ("volume", "message"),
-    [
-        ({"configMap": {"name": "nocm"} | MODE}, 'configmap "nocm" not found'),
-        ({"secret": {"secretName": "nosecret"} | MODE}, 'secret "nosecret" not found'),
-        ({"hostPath": {"path": "/"}}, "the lab has no volumes of type hostPath"),
-    ],
-)
-def test_what_is_missing_is_named(store: Store, tmp_path: Path, volume: Object, message: str) -> None:
-    with pytest.raises(MountError) as caught:
-        mounted(store, tmp_path, volume)
-    assert str(caught.value) == f'MountVolume.SetUp failed for volume "v" : {message}'

@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from typing import Any, TypeVar
 
+from lab.apimachinery.resources import RESOURCES
 from lab.apimachinery.store import Object, Store, now
+from lab.objects.defaults import set_defaults
 
 T = TypeVar("T")
 
@@ -43,6 +46,34 @@ async def running(*components: Coroutine[Any, Any, None]) -> AsyncIterator[None]
             task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
     assert not ended, f"ended by themselves: {results}"
+
+
+def create(store: Store, plural: str, name: str, meta: Object | None = None, **fields: Any) -> Object:
+    """Create an object, in the namespace `shop` where its kind has one, with the defaults of its kind."""
+    resource = RESOURCES[plural]
+    metadata = {"name": name} | ({"namespace": "shop"} if resource.namespaced else {}) | (meta or {})
+    obj = {"apiVersion": resource.group_version, "kind": resource.kind, "metadata": metadata} | deepcopy(fields)
+    set_defaults(plural, obj)
+    return store.create(plural, obj)
+
+
+def create_service(store: Store, name: str = "web", **spec: Any) -> Object:
+    """A headless Service with the port `grpc`, 80 to 8000, in front of the pods with the label app=web."""
+    ports = [{"name": "grpc", "port": 80, "targetPort": 8000}]
+    own = {"clusterIP": "None", "selector": {"app": "web"}, "ports": ports}
+    return create(store, "services", name, spec=own | spec)
+
+
+def create_slice(store: Store, *endpoints: Object | str, name: str = "web", port: int = 8000) -> Object:
+    """A slice of the Service `web`; of an endpoint that is ready the address is enough."""
+    labels = {"kubernetes.io/service-name": "web"}
+    full = [ready_endpoint(e) if isinstance(e, str) else e for e in endpoints]
+    ports = [{"name": "grpc", "port": port, "protocol": "TCP"}]
+    return create(store, "endpointslices", name, {"labels": labels}, addressType="IPv4", ports=ports, endpoints=full)
+
+
+def ready_endpoint(address: str) -> Object:
+    return {"addresses": [address], "conditions": {"ready": True, "serving": True, "terminating": False}}
 
 
 def namespace(store: Store, name: str = "shop") -> Object:
