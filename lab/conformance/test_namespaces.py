@@ -39,8 +39,8 @@ async def test_a_namespace_takes_no_new_content_while_it_ends_and_then_takes_all
     await api.until_one("namespaces", api.namespace, names_the_holder, "says what holds it")
     await api.patch("configmaps", "held", {"metadata": {"finalizers": None}})
     await api.until_gone("namespaces", api.namespace)
-    with refused(404, "NotFound", f'namespaces "{api.namespace}" not found'):
-        await api.create("configmaps", configmap("late"))
+    with refused(404, "NotFound", 'configmaps "held" not found'):
+        await api.get("configmaps", "held")
 
 
 async def test_nothing_is_created_in_a_namespace_that_is_not(root: Api) -> None:
