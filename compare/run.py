@@ -1,7 +1,7 @@
 """A run: all strategies set up, measured in stages, and deleted again, whatever happens."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,6 +29,9 @@ class Subject:
         return self.row.demo
 
 
+Step = Callable[[Subject], Coroutine[None, None, None]]
+
+
 class Run:
     """Latencies are measured one strategy at a time; what is counted, side by side."""
 
@@ -40,28 +43,26 @@ class Run:
     async def __call__(self, *, drills: bool) -> list[Row]:
         """Raises ClusterError where the cluster can't be measured; what is one strategy's alone is in its row."""
         try:
-            await self._together("is applied", self._apply)
+            await self._together(partial(self._stage, "is applied", self._apply))
             for subject in self._subjects:
-                await self._stage(subject, "answers one channel", self._spread)
-            await self._together("is scaled out under calls", self._scale_out)
-            made = [name for subject in self._subjects for name in subject.demo.expectations["drills"]]
-            for drill in dict.fromkeys(made) if drills else ():
-                await self._together(words.drill(drill), partial(self._drill, drill), drill)
+                await self._stage("answers one channel", self._spread, subject)
+            await self._together(partial(self._stage, "is scaled out under calls", self._scale_out))
+            if drills:
+                await self._together(self._drills)
         finally:
             await self._delete()
         return [subject.row for subject in self._subjects]
 
-    async def _together(self, what: str, step: Callable[[Subject], Awaitable[None]], drill: str = "") -> None:
-        """All strategies at once, or those that have this drill."""
+    async def _together(self, step: Step) -> None:
+        """All strategies at once."""
         try:
             async with asyncio.TaskGroup() as group:
                 for subject in self._subjects:
-                    if not drill or drill in subject.demo.expectations["drills"]:
-                        group.create_task(self._stage(subject, what, step))
+                    group.create_task(step(subject))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
 
-    async def _stage(self, subject: Subject, what: str, step: Callable[[Subject], Awaitable[None]]) -> None:
+    async def _stage(self, what: str, step: Step, subject: Subject) -> None:
         """One stage of one strategy; what goes wrong ends its measurement, not that of the others."""
         if not subject.row.error:
             self._say(subject.demo.name, what)
@@ -89,6 +90,11 @@ class Run:
         async with subject.namespace.watched():
             subject.row.scale_out = await trial.scale_out(subject.demo, subject.namespace, self._dns_cache)
         subject.row.missed += verdict.scale_out(subject.demo, subject.row.scale_out)
+
+    async def _drills(self, subject: Subject) -> None:
+        """One after the other; no strategy waits for another's, some of which outlast a DNS cache."""
+        for name in subject.demo.expectations["drills"]:
+            await self._stage(words.drill(name), partial(self._drill, name), subject)
 
     async def _drill(self, name: str, subject: Subject) -> None:
         async with subject.namespace.watched():
