@@ -107,15 +107,14 @@ def hearing(namespace: OwnNamespace) -> Iterator[Heard]:
         loop.close()
 
 
-@pytest.mark.timeout(400)
 def test_a_change_of_the_endpointslices_reaches_calls_at_once(namespace: OwnNamespace) -> None:
-    """Over 21 pods that come and 21 that go; what expectations.toml gives them is for one in a hundred."""
+    """Over nine pods that come and nine that go; the figures in README.md are of 21."""
     namespace.apply(MANIFESTS)
     namespace.wait_ready(3)
     rate = 200
     with hearing(namespace) as heard:
         measurement = namespace.measure("--duration=1h", f"--rate={rate}")
-        for _ in range(7):
+        for _ in range(3):
             for replicas in (5, 2, 3):
                 namespace.scale(replicas)
                 namespace.wait_ready(replicas)
@@ -128,29 +127,8 @@ def test_a_change_of_the_endpointslices_reaches_calls_at_once(namespace: OwnName
     for what, delays in (("first call of a new pod", first), ("last call of a removed one", last)):
         ms = [1000 * delay for delay in delays]
         print(f"{what}, after its EndpointSlice: p50 {ms[len(ms) // 2]:.0f} ms, p99 {ms[-1]:.0f} ms, of {len(ms)}")
-        assert len(delays) >= 20
+        assert len(delays) >= 9
         assert delays[-1] < 2.0
-    assert result["failed_attempts"] == 0, result["failure_details"]
-
-
-@pytest.mark.parametrize(
-    "what", [("server",), ("balancer",), ("server", "balancer")], ids=lambda components: "_and_".join(components)
-)
-def test_a_rolling_update_fails_no_call(namespace: OwnNamespace, what: tuple[str, ...]) -> None:
-    namespace.apply(MANIFESTS)
-    namespace.wait_ready(3)
-    before = {component: addresses(namespace, component) for component in what}
-    measurement = namespace.measure("--duration=1h", "--rate=100")
-    began = time.monotonic()
-    for component in what:
-        namespace.kubectl("rollout", "restart", f"deployment/greeter-{component}")
-    namespace.rolled_out()
-    for component in what:
-        until(f"the end of each {component}", partial(all_gone, namespace, component, before[component]))
-    time.sleep(max(1.0, began + 22 - time.monotonic()))  # of calls, 2,000 at least
-    result = measurement.stop()
-    print(f"{' and '.join(what)}: {result['failed_attempts']} of {result['attempts']} attempts failed")
-    assert result["attempts"] >= 2000
     assert result["failed_attempts"] == 0, result["failure_details"]
 
 
@@ -175,7 +153,7 @@ def test_the_pre_stop_is_enough_also_for_servers_that_hang_up_at_once(namespace:
     measurements = [namespace.measure(*slow) for _ in range(4)]
     if not told:
         take_balancers_away(namespace)
-    for _ in range(2):
+    for _ in range(2):  # the second time untold clients go by what DNS has cached
         namespace.kubectl("rollout", "restart", "deployment/greeter-server")
         namespace.rolled_out()
         namespace.gone(3)
@@ -184,44 +162,32 @@ def test_the_pre_stop_is_enough_also_for_servers_that_hang_up_at_once(namespace:
     assert (failed == 0) == told, results[0]["failure_details"]
 
 
-def test_calls_go_on_without_a_balancer_and_changes_arrive_once_there_is_one_again(namespace: OwnNamespace) -> None:
-    objects = manifests("grpclb")
-    del pod_spec(objects, "greeter-balancer")["containers"][0]["lifecycle"]  # it would outlast our patience
-    namespace.apply_objects(objects)
-    namespace.rolled_out()
-    old = namespace.wait_ready(3)
-    measurement = namespace.measure("--duration=1h", "--rate=100")
-    take_balancers_away(namespace)
-    namespace.scale(4)
-    [new] = namespace.wait_ready(4) - old
-    time.sleep(5)  # of calls that the new pod gets none of
-    back = time.time()
-    namespace.scale(2, "greeter-balancer")
-    namespace.rolled_out()
-    # A client tries again after pauses of up to 1.6 × the time so far, ± 20 %, and DNS keeps "no such name" for 30 s.
-    until("calls of the new pod", lambda: "Received" in namespace.log_of(new))
-    result = measurement.stop()
-    print(f"{result['failed_attempts']} of {result['attempts']} attempts failed without a balancer")
-    print(f"the new pod got its first call {result['backends'][new]['first_seen'] - back:.1f} s after it was asked for")
-    assert result["failed_attempts"] == 0, result["failure_details"]
-    assert result["backends"][new]["first_seen"] > back
+def test_no_call_fails_while_servers_and_balancers_are_replaced_and_clients_hear_of_new_servers_again(
+    namespace: OwnNamespace,
+) -> None:
+    """Each balancer ends later than DNS forgets it (preStop): a client whose balancer ends is given one that stays.
 
-
-def test_clients_have_a_balancer_again_as_soon_as_all_have_been_replaced(namespace: OwnNamespace) -> None:
-    """Each ends later than DNS forgets it (preStop): a client whose balancer ends is given the address of a new one."""
+    Servers alone, and no balancer at all, are drills of compare's.
+    """
     namespace.apply(MANIFESTS)
-    old, balancers = namespace.wait_ready(3), addresses(namespace, "balancer")
+    namespace.wait_ready(3)
+    before = {component: addresses(namespace, component) for component in ("server", "balancer")}
     measurement = namespace.measure("--duration=1h", "--rate=100")
-    namespace.kubectl("rollout", "restart", "deployment/greeter-balancer")
-    until("the end of the old", partial(all_gone, namespace, "balancer", balancers))
+    for component in before:
+        namespace.kubectl("rollout", "restart", f"deployment/greeter-{component}")
+    for component, old in before.items():
+        until(f"the end of each {component}", partial(all_gone, namespace, component, old))
+    three = namespace.wait_ready(3)
     namespace.scale(4)
-    [new] = namespace.wait_ready(4) - old
+    [new] = namespace.wait_ready(4) - three
     ready = time.time()
     time.sleep(3)  # of calls, more than the new pod needs
     result = measurement.stop()
-    first = result["backends"][new]["first_seen"]
-    print(f"the new pod got its first call {first - ready:.2f} s after it was ready")
+    print(f"servers and balancers: {result['failed_attempts']} of {result['attempts']} attempts failed")
+    assert result["attempts"] >= 2000
     assert result["failed_attempts"] == 0, result["failure_details"]
+    assert new in result["backends"]
+    print(f"the new pod got its first call {result['backends'][new]['first_seen'] - ready:.2f} s after it was ready")
 
 
 def test_a_client_that_finds_no_balancer_falls_back_on_the_servers_in_dns(namespace: OwnNamespace) -> None:
