@@ -108,14 +108,14 @@ def hearing(namespace: OwnNamespace) -> Iterator[Heard]:
 
 
 def test_a_change_of_the_endpointslices_reaches_calls_at_once(namespace: OwnNamespace) -> None:
-    """Over nine pods that come and nine that go; the figures in README.md are of 21."""
+    """Over 20 pods that come and 20 that go; what expectations.toml gives them is for one in a hundred."""
     namespace.apply(MANIFESTS)
     namespace.wait_ready(3)
     rate = 200
     with hearing(namespace) as heard:
         measurement = namespace.measure("--duration=1h", f"--rate={rate}")
-        for _ in range(3):
-            for replicas in (5, 2, 3):
+        for _ in range(4):
+            for replicas in (8, 3):  # five at once: the fewer waits, the sooner it is over
                 namespace.scale(replicas)
                 namespace.wait_ready(replicas)
                 time.sleep(0.5)  # of calls in between
@@ -127,7 +127,7 @@ def test_a_change_of_the_endpointslices_reaches_calls_at_once(namespace: OwnName
     for what, delays in (("first call of a new pod", first), ("last call of a removed one", last)):
         ms = [1000 * delay for delay in delays]
         print(f"{what}, after its EndpointSlice: p50 {ms[len(ms) // 2]:.0f} ms, p99 {ms[-1]:.0f} ms, of {len(ms)}")
-        assert len(delays) >= 9
+        assert len(delays) >= 20
         assert delays[-1] < 2.0
     assert result["failed_attempts"] == 0, result["failure_details"]
 
