@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from catalogue import ROOT, demos
+from helloworld import durations
 from testing.cluster import OwnNamespace, kubectl
 
 
@@ -36,6 +37,12 @@ def test_every_strategy_shows_what_it_is_expected_to_measured_side_by_side(
         print(row["strategy"], "p50 and p99 over direct:", row["overhead"])
         assert {"scale_in", "rolling_restart"} <= row["drills"].keys() == row["expectations"]["drills"].keys()
         assert all(drill["client"]["attempts"] >= 2000 for drill in row["drills"].values())
+        for name, drill in row["drills"].items():
+            if (
+                "ready" in drill
+            ):  # servers came while something was away: none was called before that was asked for again
+                asked = drill["gone"] + durations.seconds(row["expectations"]["drills"][name]["away"])
+                assert all(drill["client"]["backends"][pod]["first_seen"] > asked for pod in drill["ready"])
         failed = {name: (d["client"]["failed_attempts"], d["client"]["attempts"]) for name, d in row["drills"].items()}
         print(
             row["strategy"],
