@@ -178,9 +178,13 @@ class Server:
         loop = asyncio.get_running_loop()
         try:
             server._udp, _ = await loop.create_datagram_endpoint(lambda: Datagrams(server), (address, PORT))
-            server._tcp = await asyncio.start_server(server._serve, address, PORT)
-        except OSError as error:
+            # In two steps: cancelled midway, start_server alone would leave its socket open.
+            server._tcp = await asyncio.start_server(server._serve, address, PORT, start_serving=False)
+            await server._tcp.start_serving()
+        except BaseException as error:  # also cancellation: what listens must not go on alone
             server.close()
+            if not isinstance(error, OSError):
+                raise
             raise LabError(
                 f"cannot listen on {address}:{PORT} for DNS ({error.strerror}); "
                 f"stop what listens there on all addresses (ss -lnp 'sport = {PORT}')"
@@ -220,6 +224,8 @@ class Server:
                 await writer.drain()
         except (TimeoutError, asyncio.IncompleteReadError, ConnectionError):
             return  # the client is done
+        except asyncio.CancelledError:
+            return  # the server is: asyncio would log a traceback (Python 3.11)
         finally:
             self._connections.discard(task)
             writer.close()

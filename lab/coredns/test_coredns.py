@@ -1,8 +1,10 @@
 """The DNS server, asked over UDP and TCP: short names, changes, bounds and odd bytes."""
 
 import asyncio
+import gc
 import socket
 import struct
+import warnings
 
 import pytest
 from dnslib import EDNS0, RCODE, DNSRecord
@@ -137,6 +139,32 @@ async def test_a_taken_port_is_told_in_an_event(store: Store, network: Network) 
         async with running(coredns.run(store, network)):
             (event,) = await until(lambda: store.list("events", "default"), "an event")
     assert event["message"].startswith(f"cannot listen on {other_address}:10053 for DNS (Address already in use)")
+
+
+async def test_its_end_leaves_nothing_open_however_soon_it_comes(network: Network) -> None:
+    with warnings.catch_warnings(record=True) as unclosed:
+        warnings.simplefilter("always")
+        for steps in range(20):
+            store = Store()
+            shop = namespace(store)["metadata"]["name"]
+            async with running(coredns.run(store, network)):
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+        gc.collect()
+    assert not unclosed
+    assert "annotations" in store.get("namespaces", "", shop)["metadata"]  # the last came when all was open
+
+
+async def test_its_end_logs_nothing_of_the_connections_that_it_ends(
+    store: Store, network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(coredns.run(store, network)):
+        reader, writer = await asyncio.open_connection(*await address_of(store))
+        writer.write(b"\0")  # the first half of a length
+        await asyncio.sleep(0)
+    assert await reader.read() == b""
+    writer.close()
+    assert caplog.records == []
 
 
 HEADER = DNSRecord.question("web").pack()[:12]
