@@ -26,11 +26,10 @@ async def backends(network: Network, count: int) -> AsyncIterator[list[str]]:
 
 
 async def answer(line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):  # the client is done
+    with contextlib.closing(writer), contextlib.suppress(ConnectionError):  # the client is done
         while await reader.readline():
             writer.write(line)
             await writer.drain()
-    writer.close()
 
 
 def proxied_service(store: Store, network: Network, port: int = PORT) -> tuple[str, int]:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import grpc.aio
@@ -57,11 +57,11 @@ async def tcp_server(answer: bytes | None) -> AsyncIterator[int]:
     """A server that answers anything with these bytes and hangs up; with None it never answers."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if await reader.read(1):
-            if answer is None:
-                await reader.read()
-            writer.write(answer or b"")
-        writer.close()
+        with closing(writer):
+            if await reader.read(1):
+                if answer is None:
+                    await reader.read()
+                writer.write(answer or b"")
         served.set()
 
     served = asyncio.Event()
