@@ -154,7 +154,8 @@ class OwnNamespace:
         """Have the server at an address break, from a pod of the demo's own making that dials it without balancing."""
         template = self.get("deployment", CLIENT)["spec"]["template"]
         [client] = template["spec"]["containers"]
-        client["args"] = [f"--target={pod}:8000", "--count=1", "--deadline=1s", "--warmup=1ms"]
+        # Connected before it asks, by the calls that warm it up: a connection may take a busy machine seconds.
+        client["args"] = [f"--target={pod}:8000", "--count=1", "--deadline=5s", "--warmup=60s"]
         client["args"] += [f"--metadata=fault={fault}", f"--metadata=fault-for={lasting}"]
         spec = template["spec"] | {"restartPolicy": "Never", "initContainers": [], "volumes": []}
         body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "fault"}, "spec": spec}
