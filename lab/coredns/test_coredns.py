@@ -48,6 +48,13 @@ async def ask(address: tuple[str, int], name: str, qtype: str = "A") -> DNSRecor
     return DNSRecord.parse(await send(address, DNSRecord.question(name, qtype).pack()))
 
 
+async def ask_over_tcp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> DNSRecord:
+    data = DNSRecord.question(name).pack()
+    writer.write(struct.pack("!H", len(data)) + data)
+    (length,) = struct.unpack("!H", await reader.readexactly(2))
+    return DNSRecord.parse(await reader.readexactly(length))
+
+
 def addresses(reply: DNSRecord) -> list[str]:
     return sorted(str(record.rdata) for record in reply.rr)
 
@@ -106,10 +113,7 @@ async def test_what_a_datagram_cannot_hold_is_truncated_and_whole_over_tcp(store
         assert (DNSRecord.parse(extended).header.tc, len(DNSRecord.parse(extended).rr)) == (0, 200)
         reader, writer = await asyncio.open_connection(*dns)
         for _ in range(2):  # on one connection
-            data = DNSRecord.question("web").pack()
-            writer.write(struct.pack("!H", len(data)) + data)
-            (length,) = struct.unpack("!H", await reader.readexactly(2))
-            reply = DNSRecord.parse(await reader.readexactly(length))
+            reply = await ask_over_tcp(reader, writer, "web")
             assert (reply.header.tc, len(reply.rr)) == (0, 200)
         writer.close()
 
@@ -160,8 +164,7 @@ async def test_its_end_logs_nothing_of_the_connections_that_it_ends(
 ) -> None:
     async with running(coredns.run(store, network)):
         reader, writer = await asyncio.open_connection(*await address_of(store))
-        writer.write(b"\0")  # the first half of a length
-        await asyncio.sleep(0)
+        await ask_over_tcp(reader, writer, "web")  # it is being served
     assert await reader.read() == b""
     writer.close()
     assert caplog.records == []
