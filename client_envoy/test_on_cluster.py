@@ -52,8 +52,11 @@ def test_a_backend_that_breaks_soon_gets_no_calls(namespace: OwnNamespace, fault
     assert failed <= most, result["failures"]
     assert failed > 0 or fault == "crash", "it did not break"  # a crash between two calls fails none
     if fault == "crash":
-        pods = namespace.pods("server")
-        assert sum(pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods) == 1
+
+        def restarts() -> int:
+            return sum(pod["status"]["containerStatuses"][0]["restartCount"] for pod in namespace.pods("server"))
+
+        assert until("its restart, which the kubelet tells when it comes to it", restarts) == 1
 
 
 def test_without_the_service_a_call_fails_at_once_and_says_why(namespace: OwnNamespace) -> None:
