@@ -107,6 +107,7 @@ def hearing(namespace: OwnNamespace) -> Iterator[Heard]:
         loop.close()
 
 
+@pytest.mark.timeout(400)
 def test_a_change_of_the_endpointslices_reaches_calls_at_once(namespace: OwnNamespace) -> None:
     """Over 20 pods that come and 20 that go; what expectations.toml gives them is for one in a hundred."""
     namespace.apply(MANIFESTS)
