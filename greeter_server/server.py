@@ -5,6 +5,8 @@ import logging
 import os
 import signal
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -37,7 +39,9 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(signum, told.set)
     received = Received()
     server, port, health_servicer = await build(settings, received)
-    await server.start()
+    probed = [_build_probed(settings.health_address, health_servicer)] if settings.health_address else []
+    for each in (server, *probed):
+        await each.start()
     host = settings.address.rpartition(":")[0]
     log.info("Listening on %s:%d, connection age %s", host, port, _written(settings.max_connection_age))
     reporting = asyncio.create_task(received.report())
@@ -47,6 +51,8 @@ async def serve(settings: Settings) -> None:
     await asyncio.sleep(settings.drain)
     log.info("Stopping: %d calls under way get up to %s", received.under_way, _written(settings.grace))
     await server.stop(settings.grace)
+    for each in probed:
+        await each.stop(None)
     reporting.cancel()
     # gRPC has cancelled what was still under way. Those handlers end before the loop does: gRPC would log a traceback
     # for each that the loop's end takes by surprise.
@@ -82,14 +88,29 @@ async def build(settings: Settings, received: Received) -> tuple[grpc.aio.Server
     return server, _listen(server, settings), health_servicer
 
 
+def _build_probed(address: str, health_servicer: health.aio.HealthServicer) -> grpc.aio.Server:
+    """A server of the same health, and of nothing else."""
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    with _explained("--health-address", address):
+        server.add_insecure_port(address)
+    return server
+
+
 def _listen(server: grpc.aio.Server, settings: Settings) -> int:
-    try:
+    with _explained("--address", settings.address):
         if settings.tls_cert and settings.tls_key:
             return server.add_secure_port(settings.address, _credentials(settings.tls_cert, settings.tls_key))
         return server.add_insecure_port(settings.address)
+
+
+@contextmanager
+def _explained(flag: str, address: str) -> Iterator[None]:
+    try:
+        yield
     except RuntimeError as error:  # gRPC has just logged the reason, errno and all
-        remedy = "is the port in use, or the host another machine's? Choose another with --address"
-        raise SettingsError(f"cannot listen on {settings.address}; {remedy}") from error
+        remedy = f"is the port in use, or the host another machine's? Choose another with {flag}"
+        raise SettingsError(f"cannot listen on {address}; {remedy}") from error
 
 
 def _credentials(cert: Path, key: Path) -> grpc.ServerCredentials:

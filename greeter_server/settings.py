@@ -25,6 +25,7 @@ class Settings:
     pod_ip: str = ""
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    health_address: str = ""
     max_connection_age: float | None = None
     max_connection_age_grace: float | None = None
     permit_keepalive_time: float | None = None
@@ -48,6 +49,7 @@ def parsed(argv: Sequence[str] | None = None) -> Settings:
     add("--address", type=address, help=f"where to listen, 0.0.0.0:8000 say (default {Settings.address})")
     add("--tls-cert", type=Path, metavar="FILE", help="certificate chain, /tls/tls.crt say")
     add("--tls-key", type=Path, metavar="FILE", help="its private key, /tls/tls.key say")
+    add("--health-address", type=address, help="answer health there, too, in plaintext: a kubelet can't probe by TLS")
     add("--max-connection-age", type=age, metavar="TIME", help="end a connection then, 5m say (default: never)")
     add(
         "--max-connection-age-grace",

@@ -1,5 +1,8 @@
 """The server as a process, spoken to over the wire."""
 
+import random
+import signal
+
 import grpc
 import pytest
 from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
@@ -42,6 +45,21 @@ def test_health_knows_no_other_service() -> None:
     with greeter() as (_, address), grpc.insecure_channel(address) as channel, pytest.raises(grpc.RpcError) as caught:
         health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="other"))
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_health_is_answered_in_plaintext_at_an_address_of_its_own_and_nothing_else_is() -> None:
+    own = f"127.{random.randint(128, 191)}.{random.randint(0, 255)}.1:8081"  # noqa: S311  no two tests the same
+    with greeter(f"--health-address={own}") as (server, _), grpc.insecure_channel(own) as channel:
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        with pytest.raises(grpc.RpcError) as caught:
+            GreeterStub(channel).SayHello(HelloRequest(name="you"), timeout=5)
+        assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+        server.signal(signal.SIGTERM)
+        server.line("Told to stop")
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+        assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert server.end() == 0
 
 
 def test_reflection_describes_the_greeter_and_channelz_counts_its_calls() -> None:

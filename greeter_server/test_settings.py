@@ -32,6 +32,7 @@ from testing.processes import greeter, process
         ),
         (["--tls-cert=/", "--tls-key=/"], "TLS file /, /: Is a directory; is the Secret mounted there?"),
         ([f"--tls-cert={__file__}", f"--tls-key={__file__}"], "give a PEM chain and its key"),
+        (["--health-address=8081"], "--health-address: '8081' is no address; give HOST:PORT"),
         (["--adress=127.0.0.1:0"], "unrecognized arguments: --adress"),
     ],
 )
@@ -56,6 +57,14 @@ def test_a_port_in_use_is_named() -> None:
     with greeter() as (_, address), process("greeter_server", f"--address={address}") as second:
         assert second.end() == 2
     assert f"cannot listen on {address}; is the port in use" in second.lines[-1]
+
+
+def test_a_health_port_in_use_is_named() -> None:
+    args = ("--address=127.0.0.1:0", "--health-address={}")
+    with greeter() as (_, address), process("greeter_server", args[0], args[1].format(address)) as second:
+        assert second.end() == 2
+    assert f"cannot listen on {address}; is the port in use" in second.lines[-1]
+    assert second.lines[-1].endswith("Choose another with --health-address")
 
 
 def test_tls_is_served_from_mounted_files_to_those_who_trust_their_authority(tmp_path: Path) -> None:
