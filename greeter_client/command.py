@@ -6,6 +6,7 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -21,8 +22,17 @@ INTERVAL = 1.0  # seconds
 WARMUP = 2.0  # seconds
 
 
-def run(channel: grpc.Channel, flags: argparse.Namespace, *, policy: str) -> int:
-    """Use the channel as the flags say and return the exit code.
+OpenChannel = Callable[[str], grpc.Channel]
+
+
+def run(
+    channel: grpc.Channel,
+    flags: argparse.Namespace,
+    *,
+    policy: str,
+    open_direct: OpenChannel = grpc.insecure_channel,
+) -> int:
+    """Use the channel as the flags say and return the exit code; `open_direct` opens those of --direct to one pod each.
 
     It is 1 where calls, or streams, were made and every one failed, and 2 where the flags do not go together.
     """
@@ -49,7 +59,7 @@ def run(channel: grpc.Channel, flags: argparse.Namespace, *, policy: str) -> int
             result["streams"] = streams.run(flags.streams, talk=not flags.json)
             failed = all(stream["code"] != "OK" and not stream["messages"] for stream in result["streams"])
         else:
-            result |= _measure(measurement, flags, stop)
+            result |= _measure(measurement, flags, stop, open_direct)
             failed = result["calls"] > 0 and not result["backends"]
         if flags.json:
             print(json.dumps(result), flush=True)
@@ -58,7 +68,9 @@ def run(channel: grpc.Channel, flags: argparse.Namespace, *, policy: str) -> int
     return int(failed)
 
 
-def _measure(measurement: Measurement, flags: argparse.Namespace, stop: threading.Event) -> dict[str, Any]:
+def _measure(
+    measurement: Measurement, flags: argparse.Namespace, stop: threading.Event, open_direct: OpenChannel
+) -> dict[str, Any]:
     backends = flags.backends or 0
     if flags.duration is not None:
         return summarize(measurement.during(flags.duration, flags.rate), backends)
@@ -67,7 +79,7 @@ def _measure(measurement: Measurement, flags: argparse.Namespace, stop: threadin
     if not flags.direct:
         return summarize(measurement.count(flags.count), backends)
     with ExitStack() as stack:
-        plain = [stack.enter_context(grpc.insecure_channel(address)) for address in flags.direct]
+        plain = [stack.enter_context(open_direct(address)) for address in flags.direct]
         stubs = [helloworld_pb2_grpc.GreeterStub(channel) for channel in plain]
         direct = Measurement(stubs, flags.name, flags.deadline, stop)
         direct.warm_up(len(stubs), flags.warmup or WARMUP)
