@@ -56,6 +56,7 @@ RESOURCES: dict[str, Resource] = {
         Resource("jobs", "Job", BATCH, categories=ALL, status=True),
         Resource("endpointslices", "EndpointSlice", DISCOVERY),
         Resource("poddisruptionbudgets", "PodDisruptionBudget", POLICY, short_names=("pdb",), status=True),
+        Resource("ingresses", "Ingress", NETWORKING, short_names=("ing",), status=True),
         Resource("ingressclasses", "IngressClass", NETWORKING, namespaced=False),
         Resource("networkpolicies", "NetworkPolicy", NETWORKING, short_names=("netpol",)),
         Resource("roles", "Role", RBAC),

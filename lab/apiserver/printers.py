@@ -117,6 +117,22 @@ def _service(obj: Object) -> Cells:
     return [_name(obj), spec["type"], address, external, ports, _age(obj), labels(spec.get("selector", {}))]
 
 
+def _ingress(obj: Object) -> Cells:
+    spec = obj["spec"]
+    hosts = _first([rule["host"] for rule in spec.get("rules", []) if rule.get("host")], "*")
+    given = obj["status"].get("loadBalancer", {}).get("ingress", [])
+    addresses = _joined((at.get("ip") or at.get("hostname", "") for at in given), "")
+    ports = "80, 443" if spec.get("tls") else "80"
+    return [_name(obj), spec.get("ingressClassName", NONE), hosts, addresses, ports, _age(obj)]
+
+
+def _ingressclass(obj: Object) -> Cells:
+    spec = obj.get("spec", {})
+    parameters = spec.get("parameters")
+    named = f"{parameters['kind']}.{parameters.get('apiGroup', '')}/{parameters['name']}" if parameters else NONE
+    return [_name(obj), spec.get("controller", ""), named, _age(obj)]
+
+
 def _endpointslice(obj: Object) -> Cells:
     ports = [str(port["port"]) for port in obj.get("ports") or [] if "port" in port]
     addresses = [endpoint["addresses"][0] for endpoint in obj.get("endpoints") or []]
@@ -181,6 +197,8 @@ KINDS: dict[str, tuple[str, Callable[[Object], Cells]]] = {
     "replicasets": (f"Name Desired Current Ready Age {WORKLOAD_WIDE}", _replicaset),
     "jobs": (f"Name Status Completions Duration Age {WORKLOAD_WIDE}", _job),
     "services": ("Name Type Cluster-IP External-IP Port(s) Age +Selector", _service),
+    "ingresses": ("Name Class Hosts Address Ports Age", _ingress),
+    "ingressclasses": ("Name Controller Parameters Age", _ingressclass),
     "endpointslices": ("Name AddressType Ports Endpoints Age", _endpointslice),
     "nodes": (
         "Name Status Roles Age Version +Internal-IP +OS-Image +Kernel-Version +Container-Runtime",

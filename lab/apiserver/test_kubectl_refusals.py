@@ -20,7 +20,6 @@ REFUSED = {
     "autoscale deployment web --min=1 --max=2": "autoscaling/v",
     "cp solo:/etc/hostname /tmp/x": "the lab has no pods/exec: run it as a container's command",
     "create cronjob c --image=greeter:dev --schedule=@daily": f"{NOTHING_THERE}apis/batch/v1/",
-    "create ingress i --rule=a/b=web:80": f"{NOTHING_THERE}apis/networking.k8s.io/v1/",
     "create token default": "the lab has no serviceaccounts/token: pods and clients use the token",
     "debug pod/solo --image=greeter:dev": "the lab has no pods/ephemeralcontainers: run what you need on this machine",
     "debug pod/solo --image=greeter:dev --copy-to=b": "the lab reads no Pod in protobuf, which this command sends",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lab.apimachinery.store import Object, now
-from lab.apiserver import pod_printer
+from lab.apiserver import pod_printer, printers
 from lab.apiserver.durations import human
 
 
@@ -96,3 +96,35 @@ def test_restarts_and_when_the_last_one_was() -> None:
     assert pod_printer.cells(pod(crashed))[3] == "3 (90s ago)"
     assert pod_printer.cells(pod(RUNNING | {"restartCount": 2}))[3] == "2"
     assert pod_printer.cells(pod(RUNNING))[3] == "0"
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "shown"),
+    [
+        ({"rules": [{}]}, {}, ["<none>", "*", "", "80"]),
+        (
+            {"ingressClassName": "nginx", "rules": [{"host": f"{n}.example.com"} for n in "abcd"], "tls": [{}]},
+            {"loadBalancer": {"ingress": [{"ip": "10.0.0.1"}, {"hostname": "edge.example.com"}]}},
+            [
+                "nginx",
+                "a.example.com,b.example.com,c.example.com + 1 more...",
+                "10.0.0.1,edge.example.com",
+                "80, 443",
+            ],
+        ),
+    ],
+)
+def test_ingresses(spec: Object, status: Object, shown: list[str]) -> None:
+    meta = {"name": "web", "creationTimestamp": now()}
+    cells = printers.cells("ingresses", {"metadata": meta, "spec": spec, "status": status})
+    assert cells[:-1] == ["web", *shown]
+
+
+def test_ingress_classes() -> None:
+    obj: Object = {
+        "metadata": {"name": "nginx", "creationTimestamp": now()},
+        "spec": {"controller": "k8s.io/ingress-nginx"},
+    }
+    assert printers.cells("ingressclasses", obj)[:-1] == ["nginx", "k8s.io/ingress-nginx", "<none>"]
+    obj["spec"] |= {"parameters": {"apiGroup": "example.com", "kind": "Settings", "name": "all"}}
+    assert printers.cells("ingressclasses", obj)[2] == "Settings.example.com/all"

@@ -30,8 +30,10 @@ GROUP_VERSIONS = {
     "replicasets": "apis/apps/v1",
     "jobs": "apis/batch/v1",
     "endpointslices": "apis/discovery.k8s.io/v1",
+    "ingresses": "apis/networking.k8s.io/v1",
+    "ingressclasses": "apis/networking.k8s.io/v1",
 }
-CLUSTER_WIDE = ("namespaces", "nodes")
+CLUSTER_WIDE = ("namespaces", "nodes", "ingressclasses")
 
 
 class Api:

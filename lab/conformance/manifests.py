@@ -87,5 +87,13 @@ def service(name: str, port: int = 8000, target: int | str = 8000, **spec: Any) 
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": own | spec}
 
 
+def ingress(name: str, ingress_class: str = "nobodys", host: str = "web.example.com", port: int = 8000) -> Object:
+    """All paths of a host lead to the Service of the Ingress's own name."""
+    backend = {"service": {"name": name, "port": {"number": port}}}
+    rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    spec = {"ingressClassName": ingress_class, "rules": [rule]}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name}, "spec": spec}
+
+
 def configmap(name: str, **fields: Any) -> Object:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}} | fields

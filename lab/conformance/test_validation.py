@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lab.conformance.api import Api, Object, refused
-from lab.conformance.manifests import SLEEP, configmap, container, deployment, job, pod, service
+from lab.conformance.manifests import SLEEP, configmap, container, deployment, ingress, job, pod, service
 
 DRY = {"dryRun": "All"}
 REQUIRED, INVALID, DUPLICATE = "FieldValueRequired", "FieldValueInvalid", "FieldValueDuplicate"
@@ -145,6 +145,24 @@ OTHER_ERRORS: list[tuple[str, str, Any, str, str]] = [
     ("services", "spec", {"type": "ExternalName"}, ".externalName", REQUIRED),
     ("services", "spec.clusterIP", "nowhere", "spec.clusterIPs[0]", INVALID),
     ("services", "metadata.name", "1st", "", INVALID),
+    ("ingresses", "spec", {}, "", INVALID),
+    ("ingresses", "spec.rules.0.host", "10.0.0.1", "", INVALID),
+    ("ingresses", "spec.rules.0.host", "a.*.example.com", "", INVALID),
+    ("ingresses", "spec.rules.0.http.paths.0.path", "web", "", INVALID),
+    ("ingresses", "spec.rules.0.http.paths.0.path", "/a//b", "", INVALID),
+    ("ingresses", "spec.rules.0.http.paths.0.pathType", "Regex", "", UNSUPPORTED),
+    ("ingresses", "spec.rules.0.http.paths.0.backend", {}, "", INVALID),
+    ("ingresses", "spec.rules.0.http.paths.0.backend.service.name", "A", "", INVALID),
+    ("ingresses", "spec.rules.0.http.paths.0.backend", {"service": {"name": "web"}}, "", REQUIRED),
+    (
+        "ingresses",
+        "spec.rules.0.http.paths.0.backend",
+        {"service": {"name": "web", "port": {"name": "a", "number": 1}}},
+        "",
+        INVALID,
+    ),
+    ("ingresses", "spec.rules.0.http.paths.0.backend.service.port", {"number": 70000}, ".number", INVALID),
+    ("ingresses", "spec.rules.0.http.paths.0.backend.service.port", {"name": "A"}, ".name", INVALID),
     ("namespaces", "metadata.name", "a.b", "", INVALID),
     ("configmaps", "data", {"a/b": "c"}, "[a/b]", INVALID),
     ("configmaps", "data", {"..a": "c"}, "[..a]", INVALID),
@@ -155,6 +173,7 @@ WHOLE: dict[str, Callable[[], Object]] = {
     "deployments": lambda: deployment("web", container(SLEEP)),
     "jobs": lambda: job("web", SLEEP),
     "services": lambda: service("web"),
+    "ingresses": lambda: ingress("web"),
     "configmaps": lambda: configmap("web"),
     "secrets": lambda: {"metadata": {"name": "web"}},
     "namespaces": lambda: {"metadata": {"name": "web"}},

@@ -14,7 +14,6 @@ NO_RBAC = "the lab enforces no RBAC: its one user may do everything"
 KINDS = {
     "poddisruptionbudgets": "the lab has no disruption controller, and evicts nothing",
     "networkpolicies": "the lab lets every pod talk to every other",
-    "ingressclasses": "the lab has no ingress controller",
     "roles": NO_RBAC,
     "rolebindings": NO_RBAC,
     "clusterroles": NO_RBAC,

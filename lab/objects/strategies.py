@@ -24,6 +24,7 @@ STATUS: dict[str, Any] = {
     "replicasets": {"replicas": 0},
     "jobs": {},
     "services": {"loadBalancer": {}},
+    "ingresses": {"loadBalancer": {}},
     "namespaces": {"phase": "Active"},
 }
 

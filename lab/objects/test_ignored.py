@@ -94,7 +94,7 @@ def test_a_change_names_only_what_it_adds() -> None:
     assert warning == "the lab stores and ignores spec.containers[0].stdin: nobody can attach to a container of the lab"
 
 
-@pytest.mark.parametrize("plural", ["poddisruptionbudgets", "networkpolicies", "ingressclasses", "roles"])
+@pytest.mark.parametrize("plural", ["poddisruptionbudgets", "networkpolicies", "roles"])
 def test_a_kind_that_nothing_goes_by_is_named_when_it_comes(plural: str) -> None:
     obj: Object = {"metadata": {"name": "x"}}
     (warning,) = warnings(RESOURCES[plural], obj)

@@ -7,7 +7,10 @@ from typing import Any
 from lab.apimachinery.ownership import selects
 from lab.apimachinery.store import Object
 from lab.objects.validation.fields import (
+    DNS_1035_LABEL,
+    DNS_SUBDOMAIN,
     LABEL_VALUE,
+    PORT_NAME,
     QUALIFIED_NAME,
     Errors,
     duplicate,
@@ -196,6 +199,50 @@ def _endpointslice(slice_: Object, _: str) -> Errors:
     ]
 
 
+def _ingress(spec: Object, path: str) -> Errors:
+    if "rules" in spec or "defaultBackend" in spec:
+        return []
+    return [invalid(path.removesuffix("."), [], "either `defaultBackend` or `rules` must be specified")]
+
+
+def _ingress_rule(rule: Object, path: str) -> Errors:
+    """A host is a DNS name, whose first label may be a `*`."""
+    host = rule.get("host", "")
+    if host and _is_ip(host):
+        return [invalid(f"{path}host", host, "must be a DNS name, not an IP address")]
+    return formed(DNS_SUBDOMAIN)(f"{path}host", host.removeprefix("*.")) if host else []
+
+
+def _ingress_path(of: Object, path: str) -> Errors:
+    given = of.get("path", "")
+    if not given.startswith("/") and (given or of["pathType"] != "ImplementationSpecific"):
+        return [invalid(f"{path}path", given, "must be an absolute path")]
+    odd = [part for part in ("//", "/./", "/../", "%2f", "%2F") if part in given]
+    odd += [end for end in ("/.", "/..") if given.endswith(end)]
+    if odd and of["pathType"] != "ImplementationSpecific":
+        return [invalid(f"{path}path", given, f"must not contain '{odd[0]}'")]
+    return []
+
+
+def _ingress_backend(backend: Object, path: str) -> Errors:
+    at = path.removesuffix(".")
+    if len(backend.keys() & {"service", "resource"}) != 1:
+        return [invalid(at, "", "either a `service` or a `resource` must be specified, and not both")]
+    if "service" not in backend:
+        return []
+    service, port = backend["service"], backend["service"].get("port", {})
+    found = formed(DNS_1035_LABEL)(f"{at}.service.name", service["name"])
+    if not (port.get("name") or port.get("number")):
+        found.append(required(at, "the port's name or number is required"))
+    elif port.get("name") and port.get("number"):
+        found.append(invalid(at, "", "the port's name and number may not both be set"))
+    elif port.get("name"):
+        found += formed(PORT_NAME)(f"{at}.service.port.name", port["name"])
+    elif not 1 <= port["number"] <= 65535:
+        found.append(invalid(f"{at}.service.port.number", port["number"], "must be between 1 and 65535, inclusive"))
+    return found
+
+
 def _is_ip(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
@@ -219,4 +266,8 @@ TYPES: dict[str, Callable[[Object, str], Errors]] = {
     "JobSpec": _job,
     "ServiceSpec": _service,
     "EndpointSlice": _endpointslice,
+    "IngressSpec": _ingress,
+    "IngressRule": _ingress_rule,
+    "HTTPIngressPath": _ingress_path,
+    "IngressBackend": _ingress_backend,
 }

@@ -89,6 +89,7 @@ FIELDS: dict[str, dict[str, Rule]] = {
         "protocol": _PROTOCOL,
         "appProtocol": formed(fields.QUALIFIED_NAME),
     },
+    "HTTPIngressPath": {"pathType": one_of("Exact", "ImplementationSpecific", "Prefix")},
     "EndpointSlice": {"addressType": one_of("FQDN", "IPv4", "IPv6")},
     "Endpoint": {"addresses": filled},
     "ConfigMap": {"data": _keys, "binaryData": _keys},
