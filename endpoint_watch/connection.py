@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import httpx2
@@ -34,18 +34,26 @@ async def connect() -> AsyncIterator[Api]:
 
     Nothing is asked of it yet: it may be away for now. Raises ConnectionFailed.
     """
-    try:
-        config = _config()
+    with explained():
+        config = current_config()
         parameters = client_adapter.ConnectionParams(httpx2.Timeout(TIMEOUT), trust_env=False)
         client = await asyncio.to_thread(client_adapter.AsyncClient, config, parameters)  # it reads files
-    except (ConfigError, YAMLError, OSError, ValueError, AssertionError, httpx2.InvalidURL) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ConnectionFailed(f"no cluster: {reason}; set KUBECONFIG to a kubeconfig file") from error
     async with client:
         yield Api(client, config.namespace)
 
 
-def _config() -> SingleConfig:
+@contextmanager
+def explained() -> Iterator[None]:
+    """Raises ConnectionFailed for whatever may be wrong with a kubeconfig and what it names."""
+    try:
+        yield
+    except (ConfigError, YAMLError, OSError, ValueError, AssertionError, httpx2.InvalidURL) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConnectionFailed(f"no cluster: {reason}; set KUBECONFIG to a kubeconfig file") from error
+
+
+def current_config() -> SingleConfig:
+    """That of the cluster that `connect` connects to; to be called in `explained`."""
     named = os.environ.get("KUBECONFIG")
     try:
         kubeconfig = KubeConfig.from_file(named) if named else KubeConfig.from_env()
