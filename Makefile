@@ -31,5 +31,5 @@ clean: ## remove what was installed and built
 $(VENV)/ready: constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("Python %d.%d is too old: make PYTHON=python3.11 or newer" % v[:2])'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt tox tox-uv --editable .[lab,compare]
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt tox tox-uv --editable .[lab,compare,ingress]
 	@touch $@

@@ -99,6 +99,25 @@ def gone_after(number: signal.Signals) -> float:
         return time.monotonic() - began
 
 
+INGRESS = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "Ingress",
+    "metadata": {"name": "web"},
+    "spec": {"ingressClassName": "nginx", "defaultBackend": {"service": {"name": "web", "port": {"number": 80}}}},
+}
+
+
+def served_after(kubeconfig: str) -> float:
+    """Seconds from kubectl's create of the first Ingress to its address: the controller and nginx start meanwhile."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as manifest:
+        json.dump(INGRESS, manifest)
+        manifest.flush()
+        began = time.monotonic()
+        kubectl(kubeconfig, "create", "-f", manifest.name)
+        kubectl(kubeconfig, "wait", "--for=jsonpath={.status.loadBalancer.ingress}", "ingress/web", "--timeout=30s")
+        return time.monotonic() - began
+
+
 def main() -> None:
     starts = []
     for _ in range(ROUNDS):
@@ -108,12 +127,18 @@ def main() -> None:
         idle = proportional_memory(process.pid)
         readies = [ready_after(kubeconfig, f"pod-{number}") for number in range(ROUNDS)]
         each = (proportional_memory(process.pid) - idle) / ROUNDS
+    with lab() as (process, kubeconfig, _):
+        served = served_after(kubeconfig)
+        with_edge = proportional_memory(process.pid)
     ends = {number: [gone_after(number) for _ in range(ROUNDS)] for number in (signal.SIGINT, signal.SIGKILL)}
     print(f"lab start until API and DNS answer: {statistics.median(starts):.2f} s (median of {ROUNDS})")
     print(f"pod created until Ready, by kubectl: {statistics.median(readies):.2f} s (median of {ROUNDS})")
     print(f"nothing is left of it and 3 pods after Ctrl-C: {statistics.median(ends[signal.SIGINT]):.2f} s")
     print(f"nothing is left of it and 3 pods after kill -9: {statistics.median(ends[signal.SIGKILL]):.2f} s")
     print(f"memory of an idle lab: {idle:.0f} MiB; of each greeter pod: {each:.0f} MiB (proportional set size)")
+    print(
+        f"first Ingress created until it has its address: {served:.2f} s; memory of a lab with it: {with_edge:.0f} MiB"
+    )
 
 
 if __name__ == "__main__":

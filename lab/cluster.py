@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lab import bootstrap, kubeconfig
+from lab import addons, bootstrap, kubeconfig
 from lab.apimachinery import events
 from lab.apimachinery.namespaces import dns_address
 from lab.apimachinery.store import Store
@@ -44,6 +44,7 @@ async def cluster(dns_ttl: int) -> AsyncIterator[Path]:
                 store, network, state, tls=credentials.tls(network.node), token=credentials.token, ready=serving
             ),
             bootstrap.run(store, network),
+            addons.run(store, network),
             coredns.run(store, network, dns_ttl),
             namespaces.run(store, credentials.ca),
             garbage_collector.run(store),

@@ -22,9 +22,11 @@ LAYERS = [
 LAB = [
     # The lab's components meet at the store alone.
     ["lab.cluster"],
+    ["lab.addons"],
     ["lab.apiserver", "lab.controllers", "lab.kubelet", "lab.coredns", "lab.kube_proxy"],
     ["lab.objects", "lab.runtime"],
-    ["lab.apimachinery"],
+    # The ingress controller knows the Kubernetes API alone.
+    ["lab.apimachinery", "lab.ingress_nginx"],
 ]
 LOG = "lab.apiserver.resthandlers -> lab.kubelet.podlogs"  # a log is asked of the kubelet, as there
 

