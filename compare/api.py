@@ -81,20 +81,27 @@ class Api:
 
     async def path(self, version: str, kind: str, namespace: str) -> str:
         """Where objects of a kind live. Raises ClusterError where the cluster doesn't know the kind."""
-        prefix = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        resource = await self._resource(version, kind)
+        if resource is None:
+            raise ClusterError(f"this cluster knows no {kind} of {version}; install what serves it first")
+        place = f"/namespaces/{namespace}" if resource["namespaced"] else ""
+        return f"{_prefix(version)}{place}/{resource['name']}"
+
+    async def knows(self, obj: Object) -> bool:
+        """Whether the cluster has objects of this one's kind."""
+        return await self._resource(obj["apiVersion"], obj["kind"]) is not None
+
+    async def _resource(self, version: str, kind: str) -> Object | None:
+        """What discovery says of a kind."""
         if version not in self._resources:
             try:
-                resources = (await self.get(prefix))["resources"]
+                resources = (await self.get(_prefix(version)))["resources"]
             except ApiError as error:
                 if error.response.status_code != 404:
                     raise
                 resources = []
             self._resources[version] = {r["kind"]: r for r in resources if "/" not in r["name"]}
-        if kind not in self._resources[version]:
-            raise ClusterError(f"this cluster knows no {kind} of {version}; install what serves it first")
-        resource = self._resources[version][kind]
-        place = f"/namespaces/{namespace}" if resource["namespaced"] else ""
-        return f"{prefix}{place}/{resource['name']}"
+        return self._resources[version].get(kind)
 
     @asynccontextmanager
     async def _stream(self, path: str, **query: str) -> AsyncIterator[AsyncIterator[str]]:
@@ -161,6 +168,10 @@ class Api:
             if (status or away or monotonic() < began + SHORT) and (forgotten or not gone):
                 await backoff.pause(away)
             forgotten = gone
+
+
+def _prefix(version: str) -> str:
+    return f"/apis/{version}" if "/" in version else f"/api/{version}"
 
 
 def _refused(response: httpx2.Response) -> Exception:

@@ -3,9 +3,11 @@
 import asyncio
 import datetime
 import os
+import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from lightkube import ApiError
@@ -20,9 +22,10 @@ SERVER, CLIENT = "greeter-server", "greeter-client"
 EDGES = ("Ingress", "Gateway")
 COMPONENT = "app.kubernetes.io/component"  # the label that says which part of a demo an object is of
 DELETION = 120.0  # seconds that a namespace may take to go
+ENFORCE = "pod-security.kubernetes.io/enforce"
 LABELS = {
     "app.kubernetes.io/managed-by": "compare",
-    "pod-security.kubernetes.io/enforce": "restricted",
+    ENFORCE: "restricted",
     "pod-security.kubernetes.io/warn": "restricted",
 }
 
@@ -75,13 +78,21 @@ class Namespace:
             if error.response.status_code != 404:
                 raise
 
+    async def adjust(self, demo: Demo) -> None:
+        """Enforce another level of Pod Security where the demo asks for one (`pod_security` in expectations.toml)."""
+        if level := demo.expectations.get("pod_security"):
+            path = f"/api/v1/namespaces/{self.name}"
+            await self.api.request("PATCH", path, {"metadata": {"labels": {ENFORCE: level}}}, MERGE)
+
     async def apply(self, demo: Demo) -> None:
         """Create what the manifests hold, as `kubectl apply` does; return when all Deployments are rolled out.
 
         The client comes last: one that asked DNS before would leave its "no such name" in the cluster's cache. Its pod
         template is what measures; it isn't to call by itself meanwhile.
         """
-        objects = [*await self._prepared(demo), *demo.objects()]
+        await self.adjust(demo)
+        await self.prepare(demo)
+        objects = demo.objects()
         client = [obj for obj in objects if (obj["kind"], obj["metadata"]["name"]) == ("Deployment", CLIENT)]
         for obj in [obj for obj in objects if obj not in client]:
             await self.api.create(self.name, obj)
@@ -89,22 +100,36 @@ class Namespace:
         await self.rolled_out(
             *(obj["metadata"]["name"] for obj in objects if obj["kind"] == "Deployment" and obj not in client)
         )
-        for obj in objects:
-            if obj["kind"] in EDGES:
-                async with within(self.patience, f"an address of {obj['kind']} {obj['metadata']['name']}"):
-                    self.edge = await self._address(obj)
+        await self.find_edge(demo)
         for obj in client:
             await self.api.create(self.name, obj)
             await self.scale(0, CLIENT)
 
-    async def _prepared(self, demo: Demo) -> list[Object]:
-        """What the strategy's executable `prepare`, where it has one, prints for this namespace and variant."""
+    async def lacks(self, demo: Demo) -> str:
+        """What the demo `needs` (expectations.toml) and the cluster hasn't; "" where nothing is lacking."""
+        needs = str(demo.expectations.get("needs", ""))
+        known = not needs or all([await self.api.knows(obj) for obj in demo.objects()])
+        return "" if known else needs
+
+    async def prepare(self, demo: Demo) -> None:
+        """Create what the strategy's executable `prepare`, where it has one, prints for this namespace and variant."""
         strategy, _, variant = demo.name.partition("/")
         prepare = next((d / "prepare" for d in demo.manifests.parents if d.name == strategy), None)
         if not prepare or not os.access(prepare, os.X_OK):
-            return []
+            return
+        # A Python program is run by this Python, which has what this project needs.
+        env = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         what = f"{strategy}/prepare"
-        return parsed(await program.output(what, [os.fspath(prepare), self.name, variant], self.patience), what)
+        printed = await program.output(what, [os.fspath(prepare), self.name, variant], self.patience, env)
+        for obj in parsed(printed, what):
+            await self.api.create(self.name, obj)
+
+    async def find_edge(self, demo: Demo) -> None:
+        """Wait until its Ingress or Gateway, where it has one, has an address."""
+        for obj in demo.objects():
+            if obj["kind"] in EDGES:
+                async with within(self.patience, f"an address of {obj['kind']} {obj['metadata']['name']}"):
+                    self.edge = await self._address(obj)
 
     async def _address(self, edge: Object) -> str:
         """Of an Ingress or a Gateway, once it has one."""

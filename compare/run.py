@@ -64,7 +64,7 @@ class Run:
 
     async def _stage(self, what: str, step: Step, subject: Subject) -> None:
         """One stage of one strategy; what goes wrong ends its measurement, not that of the others."""
-        if not subject.row.error:
+        if not (subject.row.error or subject.row.lacks):
             self._say(subject.demo.name, what)
             try:
                 await step(subject)
@@ -77,6 +77,9 @@ class Run:
         self._say(subject.demo.name, "")
 
     async def _apply(self, subject: Subject) -> None:
+        subject.row.lacks = await subject.namespace.lacks(subject.demo)
+        if subject.row.lacks:
+            return
         await subject.namespace.create()
         async with subject.namespace.watched():
             await subject.namespace.apply(subject.demo)

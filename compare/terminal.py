@@ -50,7 +50,7 @@ def show(console: Console, rows: Sequence[Row], notes: Sequence[str]) -> None:
     for row in rows:
         cells: list[RenderableType] = [f"[bold]{row.demo.name}[/]", escape(row.demo.expectations["picks"]), _bars(row)]
         cells += [words.fairness(row), words.overhead(row), words.new_share(row), words.soon(row)]
-        table.add_row(*cells, Text(words.verdict(row), style="green" if row.met else "bold red"))
+        table.add_row(*cells, Text(words.verdict(row), style=_style(row)))
     console.print(table)
     if drills := words.drills(rows):
         console.print(_drills(rows, drills))
@@ -59,6 +59,12 @@ def show(console: Console, rows: Sequence[Row], notes: Sequence[str]) -> None:
             console.print(Text(f"{row.demo.name}: {reason}", style="bold red"))
     for note in notes:
         console.print(Text(note, style="dim"))
+
+
+def _style(row: Row) -> str:
+    if row.lacks:
+        return "dim"
+    return "green" if row.met else "bold red"
 
 
 def _drills(rows: Sequence[Row], names: Sequence[str]) -> Table:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,6 +104,41 @@ async def test_what_keeps_strategies_from_being_measured_is_said_of_each(api: Ap
         assert message in said
     assert not [line for line in run.lines if "Traceback" in line]
     assert await found(api, "/api/v1/namespaces", labelSelector=OURS) == []
+
+
+async def test_what_a_cluster_has_not_and_a_variant_needs_leaves_that_variant_out(
+    api: Api, compare: Compare, own: Path, tmp_path: Path
+) -> None:
+    """Nothing is made for it, and no prediction has failed. Without `needs`, it is an error of the cluster."""
+    gateway = "apiVersion: gateway.example.com/v1\nkind: Gateway\nmetadata: {name: edge}\n"
+    (own / "mine" / "manifests" / "gateway.yaml").write_text(gateway)
+    with compare(root=own) as run:
+        assert await asyncio.to_thread(run.end, LONG) == 2
+    assert "this cluster knows no Gateway of gateway.example.com/v1" in text(run)
+    expectations = (own / "mine" / "expectations.toml").read_text()
+    (own / "mine" / "expectations.toml").write_text(f'needs = "Gateway API"\n{expectations}')
+    with compare(f"--json={tmp_path / 'figures.json'}", root=own) as run:
+        assert await asyncio.to_thread(run.end, LONG) == 0
+    assert "needs Gateway API" in " ".join(text(run).split())
+    [row] = json.loads((tmp_path / "figures.json").read_text())["rows"]
+    assert (row["lacks"], row["spread"], row["missed"], row["error"]) == ("Gateway API", None, [], "")
+    assert await found(api, "/api/v1/namespaces", labelSelector=OURS) == []
+
+
+async def test_a_python_prepare_is_run_by_compares_own_python(api: Api, own: Path) -> None:
+    code = "import json, sys; m = {'name': 'which'}; d = {'python': sys.prefix, 'given': ' '.join(sys.argv[1:])}"
+    code += "; print(json.dumps({'apiVersion': 'v1', 'kind': 'ConfigMap', 'metadata': m, 'data': d}))"
+    prepare = own / "mine" / "prepare"
+    prepare.write_text(f"#!/usr/bin/env python3\n{code}\n")
+    prepare.chmod(0o755)
+    namespace = Namespace(api, "compare-mine", patience=60)
+    try:
+        await namespace.create()
+        await namespace.prepare(Demo("mine/variant", own / "mine" / "manifests", {}))
+        made = (await api.get(namespace.path("configmaps", "which")))["data"]
+    finally:
+        await namespace.delete()
+    assert made == {"python": sys.prefix, "given": f"{namespace.name} variant"}
 
 
 async def test_a_prepare_that_never_ends_is_ended_with_compare(

@@ -65,13 +65,25 @@ def test_the_table_fits_80_columns_with_nothing_cut() -> None:
     never = row().scale_out | {"first_call_after_s": {}}  # type: ignore[operator]
     told = row("grpclb")
     told.demo.expectations["picks"] = "the client, told by a balancer"
-    text = printed(row(), told, row("clusterip", missed=["one pod got nothing"], scale_out=never))
+    lacking = row("ingress/gateway", lacks="Gateway API", spread=None, scale_out=None)
+    text = printed(row(), told, lacking, row("clusterip", missed=["one pod got nothing"], scale_out=never))
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
     assert [line.split()[-1] for line in text.splitlines() if "predicted" in line] == ["predicted"] * 3
     assert "✓ as\n" in re.sub(" +\n", "\n", text)
     assert "✗ not as\n" in re.sub(" +\n", "\n", text)
     assert "clusterip: one pod got nothing" in text
+    assert [words.strip() for words in re.findall("– needs|Gateway +$|API +$", text, re.MULTILINE)] == [
+        "– needs",
+        "Gateway",
+        "API",
+    ]
+
+
+def test_what_the_cluster_lacks_is_in_the_pages_table_and_has_no_plots() -> None:
+    page = report.page([row(), row("ingress/gateway", lacks="Gateway API", spread=None, scale_out=None)], ABOUT)
+    assert "– needs" in page
+    assert page.count("ingress/gateway") == 1
 
 
 def test_a_row_that_could_not_be_measured_has_its_reason_in_place_of_figures() -> None:

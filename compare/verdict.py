@@ -29,6 +29,7 @@ class Row:
     drills: dict[str, dict[str, Any]] = field(default_factory=dict)
     missed: list[str] = field(default_factory=list)  # what was expected and not seen
     error: str = ""  # why it could not be measured to the end
+    lacks: str = ""  # what the cluster hasn't, and without which it is not measured
 
     @property
     def met(self) -> bool:
@@ -75,6 +76,7 @@ class Row:
             "drills": self.drills,
             "missed": self.missed,
             "error": self.error,
+            "lacks": self.lacks,
         }
 
 

@@ -61,6 +61,8 @@ def drill(name: str) -> str:
 
 def verdict(row: Row) -> str:
     """Of the prediction, not of the strategy: what the problem shows is as predicted, too."""
+    if row.lacks:
+        return "\n".join(("– needs", *row.lacks.split()))
     return "✓ as\npredicted" if row.met else "✗ not as\npredicted"
 
 
