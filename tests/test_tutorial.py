@@ -50,6 +50,32 @@ def test_a_block_that_is_to_fail_and_one_that_is_skipped(tmp_path: Path) -> None
     follow(tmp_path, "<!-- exits: 1 -->\n\n```sh\nfalse\n```\n\n<!-- skip: next -->\n\n```sh\nfalse\n```")
 
 
+LAB, CLUSTER = "current-context: lab\n", "current-context: kind-kind\n"
+
+
+@pytest.mark.parametrize(
+    ("comment", "config", "left_out"),
+    [
+        ("on: lab", LAB, False),
+        ("on: lab", CLUSTER, True),
+        ("on: cluster", LAB, True),
+        ("on: cluster", CLUSTER, False),
+        ("with: bash", LAB, False),
+        ("with: no-such-program", LAB, True),
+    ],
+)
+def test_a_block_for_elsewhere_is_left_out_and_said_to_be(
+    tmp_path: Path, comment: str, config: str, left_out: bool
+) -> None:
+    (kubeconfig := tmp_path / "config").write_text(config)
+    page = f"<!-- {comment} -->\n<!-- exits: 1 -->\n\n```sh\nfalse\n```\n"
+    if left_out:
+        with pytest.raises(pytest.skip.Exception):
+            follow(tmp_path, page, kubeconfig=str(kubeconfig))
+    else:
+        follow(tmp_path, page, kubeconfig=str(kubeconfig))
+
+
 def test_what_was_printed_is_put_in_place_of_what_the_page_shows(tmp_path: Path) -> None:
     outputs = Outputs(tmp_path / "README.md")
     with pytest.raises(AssertionError):
@@ -62,12 +88,12 @@ def test_what_was_printed_is_put_in_place_of_what_the_page_shows(tmp_path: Path)
     assert outputs.page.read_text().endswith("```\n\n```text\none\n```\n")
 
 
-def follow(directory: Path, page: str, outputs: Outputs | None = None) -> None:
+def follow(directory: Path, page: str, outputs: Outputs | None = None, kubeconfig: str = "none") -> None:
     """Run the blocks of a page."""
     path = directory / "README.md"
     path.write_text(page)
     of_ours = tutorials()
     document = Sybil(of_ours.parsers, path=str(directory)).parse(path)
-    document.namespace |= {"kubeconfig": "none", "outputs": outputs or Outputs(path)}
+    document.namespace |= {"kubeconfig": kubeconfig, "outputs": outputs or Outputs(path)}
     for example in document.examples():
         example.evaluate()

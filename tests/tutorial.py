@@ -6,6 +6,8 @@ is a picture. A comment before a block says what it is else:
 
 - `<!-- skip: next -->`: it is left out;
 - `<!-- exits: 1 -->`: its command is to fail, with this exit code;
+- `<!-- on: lab -->`, `<!-- on: cluster -->`: it is left out elsewhere, with the `text` block below it;
+- `<!-- with: grpcurl -->`: it is left out, likewise, where there is no such program;
 - `<!-- any order -->`: its lines come in an order of the run's own (pods are listed by their random names).
 
 `pytest NAME/README.md --refresh` writes what was printed into the README, wherever that differs.
@@ -13,11 +15,13 @@ is a picture. A comment before a block says what it is else:
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
@@ -82,17 +86,36 @@ def _same_line(printed: str, shown: str) -> bool:
 
 def comment(example: Example, pattern: str) -> re.Match[str] | None:
     """The comment of this form that stands before a block."""
-    return re.search(rf"<!-- {pattern} -->\s*\Z", example.document.text[: example.region.start])
+    others = r"(?:\s*<!-- [^>]* -->)*"
+    return re.search(rf"<!-- {pattern} -->{others}\s*\Z", example.document.text[: example.region.start])
+
+
+def left_out(example: Example) -> str:
+    """Why a block is left out here; "" where it isn't."""
+    where, needed = comment(example, "on: (lab|cluster)"), comment(example, r"with: (\S+)")
+    if where:
+        is_lab = "current-context: lab" in Path(example.namespace["kubeconfig"]).read_text()
+        if is_lab != (where[1] == "lab"):
+            return f"for a {where[1]} only"
+    return f"{needed[1]} is not on PATH" if needed and not shutil.which(needed[1]) else ""
 
 
 def run(example: Example) -> None:
     """Run a block as a reader would type it, from the repository's root."""
+    if reason := left_out(example):
+        pytest.skip(reason)
     command = example.parsed.replace(".venv/bin/python", sys.executable)
     environment = {**os.environ, "KUBECONFIG": example.namespace["kubeconfig"]}
     done = subprocess.run(
-        ["bash", "-ec", command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=TIMEOUT
+        ["bash", "-ec", command],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,  # in the order in which a terminal has them
+        text=True,
+        timeout=TIMEOUT,
     )
-    printed = example.namespace["outputs"].printed = done.stdout + done.stderr
+    printed = example.namespace["outputs"].printed = done.stdout
     expected = comment(example, r"exits: (\d+)")
     assert done.returncode == int(expected[1] if expected else 0), f"exit code {done.returncode}; printed:\n{printed}"
 
