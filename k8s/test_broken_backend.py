@@ -18,7 +18,7 @@ RESTARTED = 30 + 5 + 55
 
 def with_faults(namespace: OwnNamespace, demo: Demo) -> None:
     """Apply it, with servers that break when asked to, and whose connections don't end by themselves."""
-    objects = demo.objects()
+    objects = namespace.own(demo).objects()
     [server] = pod_spec(objects)["containers"]
     server["args"] += ["--faults", "--max-connection-age=10m"]
     deployment(objects, CLIENT)["spec"]["replicas"] = 0  # or `called` may find a server that it has just called

@@ -7,8 +7,9 @@ from testing.cluster import OwnNamespace
 def test_manifests_apply_under_restricted_without_a_warning_and_nothing_differs_afterwards(
     namespace: OwnNamespace, demo: Demo
 ) -> None:
-    assert namespace.apply(demo.manifests) == ""
-    difference = namespace.kubectl("diff", "-f", str(demo.manifests), ok=(0, 1))
+    manifests = namespace.own(demo).manifests
+    assert namespace.apply(manifests) == ""
+    difference = namespace.kubectl("diff", "-f", str(manifests), ok=(0, 1))
     assert difference == ""
 
 

@@ -2,10 +2,14 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +19,7 @@ import yaml
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from dnslib import DNSRecord
 
-from catalogue import ROOT
+from catalogue import ROOT, Demo
 from compare.api import Object
 from compare.connection import connect
 from compare.job import Measurement, measuring
@@ -87,6 +91,30 @@ class OwnNamespace:
         self._namespace = namespace
         self._portal = portal
         self._stack = stack
+        self._demo: Demo | None = None
+
+    def own(self, demo: Demo) -> Demo:
+        """The demo, prepared for this namespace, with host names of its own: all namespaces share a cluster's edge.
+
+        Skips where the cluster hasn't what it needs.
+        """
+        if lacking := self._portal.call(self._namespace.lacks, demo):
+            pytest.skip(f"this cluster has no {lacking}")
+        strategy = demo.name.partition("/")[0]
+        copy = Path(self._stack.enter_context(tempfile.TemporaryDirectory())) / strategy
+        shutil.copytree(ROOT / strategy, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        for file in copy.glob("manifests/**/*.yaml"):
+            file.write_text(re.sub(r"\bgrpcs?test(?=\.dev\.)", self.name, file.read_text()))
+        self._demo = replace(demo, manifests=copy / demo.manifests.relative_to(ROOT / strategy))
+        self._portal.call(self._namespace.adjust, self._demo)
+        self._portal.call(self._namespace.prepare, self._demo)
+        return self._demo
+
+    def edge(self) -> str:
+        """The address of its own demo's Ingress or Gateway, once it has one; "" without."""
+        if self._demo:
+            self._portal.call(self._namespace.find_edge, self._demo)
+        return self._namespace.edge
 
     def kubectl(self, *args: str, stdin: str | None = None, ok: tuple[int, ...] = (0,)) -> str:
         return kubectl("--namespace", self.name, *args, stdin=stdin, ok=ok).stdout
@@ -151,13 +179,18 @@ class OwnNamespace:
         return DNSRecord.parse(question.send(host, int(port), timeout=5))
 
     def ask_for(self, fault: str, pod: str, lasting: str) -> None:
-        """Have the server at an address break, from a pod of the demo's own making that dials it without balancing."""
+        """Have the server at an address break, from a pod that dials it without balancing."""
         template = self.get("deployment", CLIENT)["spec"]["template"]
         [client] = template["spec"]["containers"]
+        spec = template["spec"] | {"restartPolicy": "Never", "initContainers": []}
+        if any(arg.startswith("--tls-") for arg in pod_spec([self.get("deployment", SERVER)])["containers"][0]["args"]):
+            client["args"] += [f"--connect={pod}:8443"]
+        else:
+            client |= {"command": ["python", "-m", "clusterip.client"], "args": [f"--target={pod}:8000"]}
+            client["volumeMounts"] = spec["volumes"] = []
         # Connected before it asks, by the calls that warm it up: a connection may take a busy machine seconds.
-        client["args"] = [f"--target={pod}:8000", "--count=1", "--deadline=5s", "--warmup=60s"]
+        client["args"] += ["--count=1", "--deadline=5s", "--warmup=60s"]
         client["args"] += [f"--metadata=fault={fault}", f"--metadata=fault-for={lasting}"]
-        spec = template["spec"] | {"restartPolicy": "Never", "initContainers": [], "volumes": []}
         body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "fault"}, "spec": spec}
         self.kubectl("create", "-f", "-", stdin=json.dumps(body))
         until("the fault", lambda: self.get("pod", "fault")["status"].get("phase") in ("Succeeded", "Failed"))
@@ -168,6 +201,7 @@ class OwnNamespace:
         By then DNS names them all: CoreDNS may know fewer of them for 30 s.
         """
         self.scale(0, CLIENT)
+        self.edge()
         started = measuring(self._namespace, *flags, backends=backends)
         measurement = self._stack.enter_context(self._portal.wrap_async_context_manager(started))
         return Measuring(measurement, self._portal)

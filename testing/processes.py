@@ -127,3 +127,12 @@ def wait_until(what: str, check: Callable[[], Any], timeout: float = DEADLINE, e
         assert time.monotonic() < deadline, f"{what}: not within {timeout:g} s"
         time.sleep(every)
     return answer
+
+
+def wait_for_answer(text: str, ask: Callable[[], str], timeout: float = DEADLINE, every: float = 0.02) -> str:
+    """The first answer that begins with the text. Fails with the last one after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (answer := ask()).startswith(text):
+        assert time.monotonic() < deadline, f"the answer {text}: not within {timeout:g} s; it is {answer}"
+        time.sleep(every)
+    return answer

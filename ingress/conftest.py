@@ -1,0 +1,27 @@
+"""The cluster that KUBECONFIG names, or else a lab: an edge has to have a cluster behind it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from testing.processes import process
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[str]:
+    """Its kubeconfig."""
+    with process("lab", "up") as running:
+        yield running.line(r"^export KUBECONFIG=(.+)$")[1]
+
+
+@pytest.fixture
+def cluster_config(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if given := os.environ.get("KUBECONFIG"):
+        return given
+    if not shutil.which("kubectl") and not os.environ.get("CI"):
+        pytest.skip("kubectl is not on PATH")
+    config: str = request.getfixturevalue("lab")
+    monkeypatch.setenv("KUBECONFIG", config)
+    return config
