@@ -30,6 +30,17 @@ def usable(slices: Iterable[Object], port: str = "") -> tuple[Endpoint, ...]:
     target ports.) A Service of both address families has every pod twice: only its IPv4 slices count then, unless they
     are all empty.
     """
+    ready, ending = _by_state(slices, port)
+    return tuple(sorted(ready or ending))
+
+
+def ready(slices: Iterable[Object], port: str = "") -> tuple[Endpoint, ...]:
+    """The same, but none that ends: what a proxy takes that goes by readiness alone."""
+    return tuple(sorted(_by_state(slices, port)[0]))
+
+
+def _by_state(slices: Iterable[Object], port: str) -> tuple[set[Endpoint], set[Endpoint]]:
+    """Those that are ready, and those that end and still serve."""
     slices = list(slices)
     there = {slice_["addressType"] for slice_ in slices if slice_.get("endpoints")}
     family = next((family for family in FAMILIES if family in there), "")
@@ -51,7 +62,7 @@ def usable(slices: Iterable[Object], port: str = "") -> tuple[Endpoint, ...]:
                 continue
             # The addresses of one endpoint are the same pod's: the first is enough (so the API reference).
             found.add(Endpoint(endpoint["addresses"][0], number, endpoint.get("zone") or ""))
-    return tuple(sorted(ready or ending))
+    return ready, ending
 
 
 def _number(slice_: Object, port: str) -> int | None:
