@@ -3,31 +3,30 @@
 It knows the API's store and a file of manifests, as somebody who runs `kubectl apply` does.
 """
 
-from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import yaml
 
-from lab.apimachinery import errors, events
+from lab.apimachinery import events
 from lab.apimachinery.namespaces import is_terminating
 from lab.apimachinery.resources import resource_of
 from lab.apimachinery.store import Event, Object, Store
 from lab.apimachinery.workqueue import Key, control
+from lab.ingress_nginx.classes import class_of, served
 from lab.network import Network
 from lab.objects.options import WriteOptions
 from lab.objects.registry import Registry
 
-INGRESS_NGINX = Path(__file__).parent / "ingress_nginx" / "deploy.yaml"
+INGRESS_NGINX = Path(__file__).parent / "ingress_nginx"
 NAMESPACE, CONTROLLER = "ingress-nginx", "k8s.io/ingress-nginx"
 AGAIN = 1.0  # seconds until it is tried again, where somebody has deleted the namespace and it is still going
-CLASS_ANNOTATION = "kubernetes.io/ingress.class"  # deprecated since 1.18, and still in manifests
 
 
 async def run(store: Store, network: Network) -> None:
     """Install until cancelled."""
     registry = Registry(store, network)
-    manifests: list[Object] = list(yaml.safe_load_all(INGRESS_NGINX.read_text()))
-    _install(registry, [obj for obj in manifests if obj["kind"] == "IngressClass"])
+    _install(store, registry, "ingressclass.yaml")
 
     def keys(event: Event) -> list[Key]:
         """The Ingress; or all, where it is a class that has changed."""
@@ -42,26 +41,30 @@ async def run(store: Store, network: Network) -> None:
             return None
         if is_terminating(store, NAMESPACE):
             return AGAIN
-        _install(registry, [obj for obj in manifests if obj["kind"] != "IngressClass"])
+        _install(store, registry, "deploy.yaml")
         return None
 
     await control(store, ["ingresses", "ingressclasses"], keys, reconcile)
 
 
-def _install(registry: Registry, manifests: list[Object]) -> None:
+def _install(store: Store, registry: Registry, file: str) -> None:
     """Create what isn't there."""
-    for obj in manifests:
-        resource = resource_of(obj)
+    for obj in _manifests(file):
+        resource, meta = resource_of(obj), obj["metadata"]
         assert resource
-        with suppress(errors.AlreadyExists):
-            registry.create(resource, obj["metadata"].get("namespace", ""), obj, WriteOptions(False, "Strict"))
+        where = meta.get("namespace", "")
+        if not store.find(resource.plural, where, meta["name"]):
+            registry.create(resource, where, obj, WriteOptions(False, "Strict"))
+
+
+@cache  # a lab without an Ingress needs one of them, which is read in no time
+def _manifests(file: str) -> list[Object]:
+    return list(yaml.safe_load_all((INGRESS_NGINX / file).read_text()))
 
 
 def _unserved(store: Store, ingress: Object) -> str | None:
     """Why no controller has this Ingress; None where one has."""
-    annotated = ingress["metadata"].get("annotations", {}).get(CLASS_ANNOTATION, "")
-    name = ingress["spec"].get("ingressClassName", annotated)
-    ours = [c["metadata"]["name"] for c in store.list("ingressclasses") if c["spec"].get("controller") == CONTROLLER]
+    name, ours = class_of(ingress), served(store.list("ingressclasses"), CONTROLLER)
     if name in ours:
         return None
     there = store.find("ingressclasses", "", name) if name else None
@@ -70,5 +73,5 @@ def _unserved(store: Store, ingress: Object) -> str | None:
     else:
         of = f'is of the controller "{there["spec"].get("controller", "")}"' if there else "isn't there"
         what = f'IngressClass "{name}" {of}'
-    remedy = f"set spec.ingressClassName to {' or '.join(ours)}" if ours else "make an IngressClass of it"
+    remedy = f"set spec.ingressClassName to {' or '.join(sorted(ours))}" if ours else "make an IngressClass of it"
     return f"{what}; the lab runs no controller but {CONTROLLER}: {remedy}"

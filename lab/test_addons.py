@@ -6,6 +6,7 @@ import pytest
 
 from lab import addons
 from lab.apimachinery.store import Object, Store
+from lab.ingress_nginx import classes
 from lab.network import Network
 from lab.testing import create, messages, running, settled, until
 
@@ -43,7 +44,7 @@ async def test_what_somebody_has_changed_stays_and_what_is_gone_comes_back_with_
 async def test_the_class_may_be_named_by_annotation_or_be_another_one_of_the_controller(store: Store, by: str) -> None:
     create(store, "ingressclasses", "public", spec={"controller": addons.CONTROLLER})
     if by == "annotation":
-        create(store, "ingresses", "web", {"annotations": {addons.CLASS_ANNOTATION: "nginx"}}, spec={"rules": []})
+        create(store, "ingresses", "web", {"annotations": {classes.ANNOTATION: "nginx"}}, spec={"rules": []})
     else:
         create(store, "ingresses", "web", spec={"ingressClassName": "public"})
     await until(lambda: store.find(*CONTROLLER), "the controller")

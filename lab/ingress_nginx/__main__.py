@@ -80,7 +80,6 @@ async def serve(flags: argparse.Namespace) -> None:
 
 async def reconcile(flags: argparse.Namespace, mirror: Mirror, nginx: Nginx, reports: Reports) -> None:
     """Bring nginx, and what is said, to what the cluster holds, whenever that changes."""
-    where = Addresses(flags.http, flags.https, flags.healthz)
     while True:
         await mirror.changed.wait()
         await asyncio.sleep(GATHER)
@@ -88,7 +87,7 @@ async def reconcile(flags: argparse.Namespace, mirror: Mirror, nginx: Nginx, rep
         if not mirror.complete:
             continue
         wanted = routes(mirror, flags.controller_class, flags.configmap)
-        served = await nginx.configure(render(wanted, where, LEVELS[flags.v], nginx.certificate))
+        served = await nginx.configure(render(wanted, nginx.addresses, LEVELS[flags.v], nginx.certificate))
         service = mirror.all("Service").get(flags.publish_service)
         try:
             await reports.warn(wanted.problems)

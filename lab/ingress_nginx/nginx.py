@@ -36,9 +36,8 @@ class Nginx:
 
     def __init__(self, directory: Path, addresses: Addresses) -> None:
         self._directory = directory
-        self._addresses = addresses
+        self.addresses = addresses
         self._text = ""  # of the configuration by which it goes
-        self._certificates: set[str] = set()  # the files that are named since the last configuration
         self._process: asyncio.subprocess.Process | None = None
         self.started = asyncio.Event()
         (directory / "tls").mkdir()
@@ -50,10 +49,9 @@ class Nginx:
         """Write a certificate and its key where nginx reads them; the names say what is in them."""
         name = "tls/" + hashlib.sha256(b"".join(pem)).hexdigest()[:16]
         for file, content in zip((name, f"{name}.key"), pem, strict=True):
-            path = self._directory / file
-            path.touch(0o600)
-            path.write_bytes(content)
-            self._certificates.add(file)
+            if not (path := self._directory / file).exists():
+                path.touch(0o600)
+                path.write_bytes(content)
         return name, f"{name}.key"
 
     async def configure(self, text: str) -> bool:
@@ -62,7 +60,6 @@ class Nginx:
         New connections find the new one. Calls under way end by the old, and so do the streams of connections that have
         some, for as long as `worker_shutdown_timeout` says. Raises NginxError where it can't be started.
         """
-        certificates, self._certificates = self._certificates, set()
         if text == self._text:
             return True
         new = self._directory / "new.conf"
@@ -78,7 +75,7 @@ class Nginx:
         else:
             await self._start()
         for path in (self._directory / "tls").iterdir():
-            if f"tls/{path.name}" not in certificates:
+            if f'"tls/{path.name}"' not in text:
                 path.unlink()
         return True
 
@@ -120,15 +117,15 @@ class Nginx:
         try:
             await asyncio.wait((answered, ended), timeout=START, return_when=asyncio.FIRST_COMPLETED)
             if not answered.done():
-                raise NginxError(f"nginx did not start; is one of {self._addresses} in use? Its log is above")
+                raise NginxError(f"nginx did not start; is one of {self.addresses} in use? Its log is above")
         finally:
             answered.cancel()
             ended.cancel()
         self.started.set()
-        log.info("nginx listens on %s (HTTP) and %s (HTTPS)", self._addresses.http, self._addresses.https)
+        log.info("nginx listens on %s (HTTP) and %s (HTTPS)", self.addresses.http, self.addresses.https)
 
     async def _answers(self) -> None:
-        host, _, port = self._addresses.healthz.rpartition(":")
+        host, _, port = self.addresses.healthz.rpartition(":")
         while True:
             try:
                 reader, writer = await asyncio.open_connection(host, int(port))

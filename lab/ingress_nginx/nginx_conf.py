@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from lab.ingress_nginx.routes import EVERY_HOST, EVERYTHING, Backend, Host, Location, Place, Routes
 
 OWN = ("own", "own.key")  # the files of the controller's own certificate
+HEADERS = {
+    "Host": "$http_host",
+    "X-Request-ID": "$request_id",
+    "X-Real-IP": "$remote_addr",
+    "X-Forwarded-For": "$remote_addr",
+    "X-Forwarded-Host": "$http_host",
+    "X-Forwarded-Proto": "$scheme",
+}
 KEEPALIVE = 320  # idle connections to the pods of a Service that are kept
 # As ingress-nginx has it (log-format-upstream), with what gRPC says of the call at the end.
 LOG = (
@@ -134,12 +142,8 @@ def _location(location: Location, secured: bool, port: str) -> Iterator[str]:
     yield f"{kind}_pass {_quoted(f'{protocol}://{_upstream_name(location)}')};"
     for what in ("connect", "read", "send"):
         yield f"{kind}_{what}_timeout {settings[f'proxy-{what}-timeout']}s;"
-    yield f"{kind}_set_header Host $http_host;"
-    yield f"{kind}_set_header X-Request-ID $request_id;"
-    yield f"{kind}_set_header X-Real-IP $remote_addr;"
-    yield f"{kind}_set_header X-Forwarded-For $remote_addr;"
-    yield f"{kind}_set_header X-Forwarded-Host $http_host;"
-    yield f"{kind}_set_header X-Forwarded-Proto $scheme;"
+    for header, value in HEADERS.items():
+        yield f"{kind}_set_header {header} {value};"
     if kind == "proxy":
         yield "proxy_http_version 1.1;"
         yield "proxy_set_header Upgrade $http_upgrade;"

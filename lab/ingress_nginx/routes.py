@@ -7,17 +7,17 @@ certificate that can be used gets the controller's own.
 
 import ssl
 from base64 import b64decode
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from endpoint_watch.endpoints import SERVICE_NAME, ready
 from lab.ingress_nginx import annotations
+from lab.ingress_nginx.classes import class_of, served
 from lab.ingress_nginx.mirror import Key, Mirror, Object
 
-SERVICE_NAME = "kubernetes.io/service-name"  # the label that says whose an EndpointSlice is
-CLASS_ANNOTATION = "kubernetes.io/ingress.class"  # deprecated since 1.18, and still in manifests
 EVERY_HOST = ""  # the host of rules without one
 
 
@@ -69,21 +69,9 @@ class Routes:
     problems: list[Problem] = field(default_factory=list)
 
 
-def classes(mirror: Mirror, controller: str) -> set[str]:
-    """The names of the IngressClasses that a controller serves."""
-    found = mirror.all("IngressClass").values()
-    return {obj["metadata"]["name"] for obj in found if obj["spec"].get("controller") == controller}
-
-
-def class_of(ingress: Object) -> str:
-    """The name of the class that it asks for."""
-    named = ingress["metadata"].get("annotations") or {}
-    return str(ingress["spec"].get("ingressClassName") or named.get(CLASS_ANNOTATION, ""))
-
-
 def routes(mirror: Mirror, controller: str, config: Key) -> Routes:
     """All that is asked for now. `config` is where the controller's ConfigMap is, which need not be there."""
-    return _Reading(mirror, config).all_of(classes(mirror, controller))
+    return _Reading(mirror, config).all_of(served(mirror.all("IngressClass").values(), controller))
 
 
 class _Reading:
@@ -91,6 +79,10 @@ class _Reading:
 
     def __init__(self, mirror: Mirror, config: Key) -> None:
         self._mirror = mirror
+        self._slices: dict[Key, list[Object]] = {}  # by namespace and name of their Service
+        for (namespace, _), slice_ in mirror.all("EndpointSlice").items():
+            service = (slice_["metadata"].get("labels") or {}).get(SERVICE_NAME, "")
+            self._slices.setdefault((namespace, service), []).append(slice_)
         configmap = mirror.all("ConfigMap").get(config) or {}
         given = configmap.get("data") or {}
         self._routes = Routes(annotations.DEFAULTS | annotations.accepted(given, annotations.KNOWN))
@@ -156,19 +148,11 @@ class _Reading:
             message = f'Service {namespace}/{name} has no port "{port}", and is answered by 503; it has {has}'
             self._problem(ingress, "ServicePortNotFound", message)
             return Backend(called)
-        return Backend(called, tuple(sorted(set(self._endpoints(namespace, name, found.get("name") or "")))))
+        return Backend(called, self._endpoints(namespace, name, found.get("name") or ""))
 
-    def _endpoints(self, namespace: str, service: str, port_name: str) -> Iterator[str]:
-        """The ready ones."""
-        for (where, _), slice_ in self._mirror.all("EndpointSlice").items():
-            if where != namespace or slice_["metadata"].get("labels", {}).get(SERVICE_NAME) != service:
-                continue
-            for port in slice_.get("ports") or []:
-                if (port.get("name") or "") == port_name:
-                    for endpoint in slice_.get("endpoints") or []:
-                        if (endpoint.get("conditions") or {}).get("ready") is not False:
-                            address = endpoint["addresses"][0]
-                            yield f"{f'[{address}]' if ':' in address else address}:{port['port']}"
+    def _endpoints(self, namespace: str, service: str, port_name: str) -> tuple[str, ...]:
+        found = ready(self._slices.get((namespace, service), ()), port_name)
+        return tuple(f"{f'[{e.address}]' if ':' in e.address else e.address}:{e.port}" for e in found)
 
     def _certify(self, ingress: Object) -> None:
         """Give the hosts of an Ingress the certificates that it names."""
@@ -216,6 +200,7 @@ def _covers(hosts: list[str], name: str) -> bool:
     return not hosts or name in hosts or f"*.{name.partition('.')[2]}" in hosts
 
 
+@lru_cache(maxsize=1000)  # it is asked of every certificate whenever anything changes
 def _unusable(chain: bytes, key: bytes) -> str:
     """What is wrong with a certificate, so that one bad Secret isn't nginx's, and everybody's, problem."""
     with TemporaryDirectory() as directory:
