@@ -1,6 +1,5 @@
 """The server as a process, spoken to over the wire."""
 
-import random
 import signal
 
 import grpc
@@ -11,7 +10,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from helloworld.helloworld_pb2 import HelloRequest
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from testing.processes import greeter
+from testing.processes import greeter, loopback_network
 
 YOU = HelloRequest(name="you")
 
@@ -48,7 +47,7 @@ def test_health_knows_no_other_service() -> None:
 
 
 def test_health_is_answered_in_plaintext_at_an_address_of_its_own_and_nothing_else_is() -> None:
-    own = f"127.{random.randint(128, 191)}.{random.randint(0, 255)}.1:8081"  # noqa: S311  no two tests the same
+    own = f"{loopback_network()}.1:8081"
     with greeter(f"--health-address={own}") as (server, _), grpc.insecure_channel(own) as channel:
         answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING

@@ -1,11 +1,11 @@
 """Certificates at the edge: what a client says that does not trust it, and one that is replaced under calls."""
 
 import datetime
-import ssl
 
 import pytest
 import trustme
 
+from testing import tls
 from testing.cluster import OwnNamespace, pod_spec, until
 from testing.ingress import Outside
 
@@ -50,8 +50,7 @@ def test_a_certificate_that_is_replaced_is_served_soon_and_no_call_is_dropped(na
     outside.until("OK", ca=ca.cert_pem.bytes())
     measurement = namespace.measure("--duration=1h", "--rate=100")
     outside.replace_certificate(second)
-    wanted = ssl.PEM_cert_to_DER_cert(second.cert_chain_pems[0].bytes().decode())
-    until("the new certificate", lambda: outside.certificate() == wanted, timeout=30, every=0.2)
+    until("the new certificate", lambda: outside.certificate() == tls.der(second), timeout=30, every=0.2)
     result = measurement.stop()
     assert result["failed_attempts"] == 0
     assert result["calls"] > 0

@@ -4,7 +4,6 @@ nginx is the lab's; the same tests ask Contour, where KUBECONFIG names a cluster
 """
 
 import os
-import random
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from helloworld.helloworld_pb2 import HelloRequest
 from helloworld.helloworld_pb2_grpc import GreeterStub
 from testing.cluster import OwnNamespace, pod_spec
 from testing.ingress import Outside, grpcurl, is_lab
-from testing.processes import greeter, wait_until
+from testing.processes import greeter, loopback_network, wait_until
 
 NGINX = "nginx.ingress.kubernetes.io/"
 
@@ -222,7 +221,7 @@ def test_an_edge_that_names_no_protocol_is_refused_by_clients(tmp_path: Path) ->
     certificate.cert_chain_pems[0].write_to_path(tmp_path / "crt")
     certificate.private_key_pem.write_to_path(tmp_path / "key")
     with greeter() as (_, backend):
-        listen = f"127.0.{random.randint(1, 255)}.1:8443"  # noqa: S311  no two tests the same
+        listen = f"{loopback_network()}.1:8443"
         server = f"listen {listen} ssl; ssl_certificate crt; ssl_certificate_key key; proxy_pass {backend};"
         conf = f"daemon off; pid pid; error_log stderr; events {{}} stream {{ server {{ {server} }} }}"
         (tmp_path / "conf").write_text(conf)

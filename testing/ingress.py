@@ -1,14 +1,11 @@
 """A demo behind the edge of a cluster, and clients outside it."""
 
-import base64
 import json
 import os
 import shutil
-import socket
-import ssl
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from compare.api import Object
 from compare.namespace import CLIENT
 from greeter_client.calls import greet
 from helloworld.helloworld_pb2_grpc import GreeterStub
+from testing import tls
 from testing.cluster import OwnNamespace, deployment, kubectl, until
 from testing.processes import wait_for_answer
 
@@ -68,20 +66,11 @@ class Outside:
     def address(self) -> str:
         return f"{self.namespace.edge()}:{self.port}"
 
-    @contextmanager
-    def channel(self, host: str = "", ca: bytes | None = None, address: str = "") -> Iterator[grpc.Channel]:
-        """As ingress.client opens it: to another host, by another CA, at another address where these are given."""
-        host = host or self.host
-        options: list[tuple[str, str | int]] = [
-            ("grpc.ssl_target_name_override", host),
-            ("grpc.default_authority", host),
-        ]
-        # A subchannel that another channel has opened waits before it connects again.
-        options += [("grpc.use_local_subchannel_pool", 1), ("grpc.max_reconnect_backoff_ms", 500)]
-        with grpc.secure_channel(
-            address or self.address, grpc.ssl_channel_credentials(ca or self.ca), options
-        ) as channel:
-            yield channel
+    def channel(
+        self, host: str = "", ca: bytes | None = None, address: str = ""
+    ) -> AbstractContextManager[grpc.Channel]:
+        """To another host, by another CA, at another address where these are given."""
+        return tls.channel(address or self.address, host or self.host, ca or self.ca)
 
     def answer(self, host: str = "", ca: bytes | None = None, size: int = 3) -> str:
         """What becomes of one call on a channel of its own: OK, or the code and the details."""
@@ -95,19 +84,11 @@ class Outside:
 
     def certificate(self) -> bytes:
         """The certificate that is served, in DER."""
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        host, _, port = self.address.partition(":")
-        with (
-            socket.create_connection((host, int(port)), timeout=5) as plain,
-            context.wrap_socket(plain, server_hostname=self.host) as secured,
-        ):
-            return secured.getpeercert(binary_form=True) or b""
+        return tls.served(self.address, self.host)
 
     def replace_certificate(self, certificate: trustme.LeafCert) -> None:
         """In the Secret, as whoever renews certificates does."""
-        pems = {"tls.crt": certificate.cert_chain_pems[0], "tls.key": certificate.private_key_pem}
-        data = {key: base64.b64encode(pem.bytes()).decode() for key, pem in pems.items()}
+        data = tls.secret_data(certificate)
         self.namespace.kubectl("patch", "secret", SECRET, "-p", json.dumps({"data": data}))
 
     def problem(self, reason: str, name: str = "greeter") -> str:

@@ -107,10 +107,15 @@ def greeter(*args: str, address: str = "127.0.0.1:0", **env: str) -> Iterator[An
         yield server, server.line(LISTENING)[1]
 
 
+def loopback_network() -> str:
+    """The start of loopback addresses of a test's own, `127.150.7` say; labs have others."""
+    return f"127.{random.randint(128, 191)}.{random.randint(0, 255)}"  # noqa: S311  no two tests the same
+
+
 @contextmanager
 def greeters(count: int, *args: str) -> Iterator[list[tuple[Process, str]]]:
     """Some greeters on one port, each with a loopback address of its own, as pods have."""
-    network = f"127.{random.randint(128, 191)}.{random.randint(0, 255)}"  # noqa: S311  no two tests the same
+    network = loopback_network()
     with ExitStack() as stack:
         first = stack.enter_context(greeter(*args, address=f"{network}.1:0"))
         port = first[1].rpartition(":")[2]

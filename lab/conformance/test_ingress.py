@@ -4,7 +4,6 @@ It runs on this machine, which reaches the pods of the lab and of the cluster al
 """
 
 import asyncio
-import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 
@@ -16,7 +15,7 @@ from helloworld.helloworld_pb2_grpc import GreeterStub
 from lab.conformance.api import Api, Object, Objects
 from lab.conformance.differences import Cluster
 from lab.conformance.manifests import GREETER, GRPC_READY, container, deployment, ingress, service
-from testing.processes import process
+from testing.ingress_nginx import controller
 
 GRPC = {"nginx.ingress.kubernetes.io/backend-protocol": "GRPC"}
 
@@ -26,12 +25,8 @@ async def address(api: Api, root: Api, cluster_config: str) -> AsyncIterator[str
     """Where a controller listens that serves the IngressClass of the namespace's name."""
     own = {"metadata": {"name": api.namespace}, "spec": {"controller": f"example.com/{api.namespace}"}}
     await root.create("ingressclasses", own)
-    address = f"127.{random.randint(64, 127)}.{random.randint(0, 255)}.1"  # noqa: S311  no two at a time the same
-    listen = (f"--http={address}:8080", f"--https={address}:8443", f"--healthz={address}:8254")
-    which = (f"--controller-class=example.com/{api.namespace}", f"--publish-status-address={address}")
     try:
-        with process("lab.ingress_nginx", *listen, *which, env={"KUBECONFIG": cluster_config}) as running:
-            await asyncio.to_thread(running.line, "nginx listens on")
+        with controller(cluster_config, f"example.com/{api.namespace}") as (_, address):
             yield address
     finally:
         await root.delete("ingressclasses", api.namespace)

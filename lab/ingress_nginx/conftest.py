@@ -1,12 +1,8 @@
 """The controller as a program of its own, on the API of a lab; behind it greeters that are processes of the test."""
 
-import base64
-import random
-import socket
-import ssl
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import grpc
@@ -19,19 +15,21 @@ from lightkube.resources.core_v1 import ConfigMap, Event, Namespace
 from lightkube.resources.networking_v1 import Ingress
 from lightkube.types import PatchType
 
-from helloworld.helloworld_pb2 import HelloRequest
+from greeter_client.calls import greet
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from testing.processes import Process, process, wait_for_answer, wait_until
+from testing import tls
+from testing.ingress_nginx import controller
+from testing.processes import process, wait_for_answer, wait_until
 
 Object = dict[str, Any]
 CLASS, CONTROLLER = "tests", "example.com/tests"
 PREFIX = "nginx.ingress.kubernetes.io/"
 CONFIG = ("default", "settings")
+SETTINGS = f"--configmap={'/'.join(CONFIG)}"
 
 
 def tls_secret(name: str, certificate: trustme.LeafCert) -> Object:
-    pems = {"tls.crt": certificate.cert_chain_pems[0], "tls.key": certificate.private_key_pem}
-    data = {key: base64.b64encode(pem.bytes()).decode() for key, pem in pems.items()}
+    data = tls.secret_data(certificate)
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "kubernetes.io/tls", "data": data}
 
 
@@ -110,22 +108,14 @@ class Edge:
         status = self.client.get(Ingress, name, namespace=self.namespace).status
         return bool(status and status.loadBalancer and status.loadBalancer.ingress)
 
-    @contextmanager
-    def channel(self, host: str = "", ca: trustme.CA | None = None) -> Iterator[grpc.Channel]:
-        host = host or self.host
-        options = [("grpc.ssl_target_name_override", host), ("grpc.default_authority", host)]
-        roots = (ca or self.ca).cert_pem.bytes()
-        with grpc.secure_channel(f"{self.address}:8443", grpc.ssl_channel_credentials(roots), options) as channel:
-            yield channel
+    def channel(self, host: str = "", ca: trustme.CA | None = None) -> AbstractContextManager[grpc.Channel]:
+        return tls.channel(f"{self.address}:8443", host or self.host, (ca or self.ca).cert_pem.bytes())
 
     def answer(self, host: str = "", ca: trustme.CA | None = None, size: int = 1) -> str:
         """What becomes of one call on a channel of its own: the backend, or the code and details."""
         with self.channel(host, ca) as channel:
-            try:
-                request = HelloRequest(name="x" * size)
-                return str(GreeterStub(channel).SayHello(request, timeout=5).backend_ip)
-            except grpc.RpcError as error:
-                return f"{error.code().name}: {error.details()}"
+            call = greet(GreeterStub(channel), "x" * size, 5)
+        return call.backend or f"{call.code}: {call.details}"
 
     def until(self, text: str, **call: Any) -> str:
         """Wait for an answer that begins with the text; return it. For one that comes after another has reloaded."""
@@ -133,13 +123,7 @@ class Edge:
 
     def certificate(self, host: str) -> bytes:
         """The certificate that is served to whoever asks for this host."""
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        with (
-            socket.create_connection((self.address, 8443), timeout=5) as plain,
-            context.wrap_socket(plain, server_hostname=host) as secured,
-        ):
-            return secured.getpeercert(binary_form=True) or b""
+        return tls.served(f"{self.address}:8443", host)
 
 
 @pytest.fixture(scope="session")
@@ -155,24 +139,12 @@ def client(lab_config: str) -> Iterator[Client]:
     client.close()
 
 
-@contextmanager
-def controller(config: str, *flags: str) -> Iterator[tuple[Process, str]]:
-    """One that serves the class `tests`, and its address."""
-    address = f"127.{random.randint(64, 127)}.{random.randint(0, 255)}.1"  # noqa: S311  no two at a time the same
-    listen = (f"--http={address}:8080", f"--https={address}:8443", f"--healthz={address}:8254")
-    which = (f"--controller-class={CONTROLLER}", f"--configmap={'/'.join(CONFIG)}")
-    said = f"--publish-status-address={address}"
-    with process("lab.ingress_nginx", *listen, *which, said, *flags, env={"KUBECONFIG": config}) as running:
-        running.line("nginx listens on")
-        yield running, address
-
-
 @pytest.fixture(scope="session")
 def address(lab_config: str, client: Client) -> Iterator[str]:
     """Of a controller that all tests share."""
     ingress_class = {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": CLASS}}
     client.create(from_dict(ingress_class | {"spec": {"controller": CONTROLLER}}))
-    with controller(lab_config) as (_, address):
+    with controller(lab_config, CONTROLLER, SETTINGS) as (_, address):
         yield address
 
 

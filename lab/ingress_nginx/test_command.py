@@ -7,10 +7,12 @@ import pytest
 
 from helloworld.helloworld_pb2 import HelloRequest
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from lab.ingress_nginx.conftest import Edge, controller
+from lab.ingress_nginx.conftest import CONTROLLER as NAME
+from lab.ingress_nginx.conftest import Edge
+from testing.ingress_nginx import controller
 from testing.processes import greeter, process, wait_until
 
-CONTROLLER = "lab.ingress_nginx"
+PROGRAM = "lab.ingress_nginx"
 
 
 @pytest.mark.parametrize(
@@ -22,7 +24,7 @@ CONTROLLER = "lab.ingress_nginx"
     ],
 )
 def test_a_wrong_flag_is_refused_with_a_remedy(args: list[str], message: str) -> None:
-    with process(CONTROLLER, *args) as running:
+    with process(PROGRAM, *args) as running:
         assert running.end() == 2
     assert message in running.lines[-1].replace("'2', '3', '5'", "2, 3, 5")
 
@@ -39,7 +41,7 @@ def test_without_a_cluster_it_says_so_and_ends(tmp_path: Path, config: str | Non
     file = tmp_path / "config"
     if config is not None:
         file.write_text(config)
-    with process(CONTROLLER, env={"KUBECONFIG": str(file)}) as running:
+    with process(PROGRAM, env={"KUBECONFIG": str(file)}) as running:
         assert running.end() == 1
     assert running.lines[-1].startswith(f"nginx-ingress-controller: {message}")
     assert running.lines[-1].endswith("; set KUBECONFIG to a kubeconfig file")
@@ -49,7 +51,7 @@ def test_without_a_cluster_it_says_so_and_ends(tmp_path: Path, config: str | Non
 def test_a_port_in_use_is_said_and_ends_it(lab_config: str, address: str) -> None:
     """That of the controller that all tests share."""
     listen = (f"--http={address}:8080", f"--https={address}:8444", f"--healthz={address}:8255")
-    with process(CONTROLLER, *listen, env={"KUBECONFIG": lab_config}) as running:
+    with process(PROGRAM, *listen, env={"KUBECONFIG": lab_config}) as running:
         assert running.end() == 1
     assert "nginx did not start" in running.lines[-1]
     assert not [line for line in running.lines if "Traceback" in line]
@@ -57,7 +59,7 @@ def test_a_port_in_use_is_said_and_ends_it(lab_config: str, address: str) -> Non
 
 def test_told_to_end_it_lets_the_call_under_way_end_and_nothing_is_left(edge: Edge, lab_config: str) -> None:
     grace = "--shutdown-grace-period=1"
-    with greeter("--faults") as (server, backend), controller(lab_config, grace) as (running, own):
+    with greeter("--faults") as (server, backend), controller(lab_config, NAME, grace) as (running, own):
         edge.service(backend)
         edge.ingress()
         edge.address = own
@@ -75,7 +77,7 @@ def test_told_to_end_it_lets_the_call_under_way_end_and_nothing_is_left(edge: Ed
 
 
 def test_killed_it_leaves_no_nginx_behind(edge: Edge, lab_config: str) -> None:
-    with controller(lab_config) as (running, own):
+    with controller(lab_config, NAME) as (running, own):
         edge.address = own
         edge.certificate(edge.host)
         running.kill()

@@ -11,6 +11,7 @@ from lightkube.resources.core_v1 import Secret
 from lightkube.types import PatchType
 
 from lab.ingress_nginx.conftest import Edge, path, tls_secret
+from testing import tls
 from testing.channels import outcomes
 from testing.processes import Process, greeter, wait_until
 
@@ -22,12 +23,6 @@ OWN = "the controller's own certificate is served, which nobody trusts"
 def backend() -> Iterator[tuple[Process, str]]:
     with greeter() as started:
         yield started
-
-
-def der(certificate: trustme.LeafCert) -> bytes:
-    import ssl
-
-    return ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode())
 
 
 def test_each_host_has_its_own_certificate_and_an_unknown_one_the_controllers(
@@ -43,7 +38,7 @@ def test_each_host_has_its_own_certificate_and_an_unknown_one_the_controllers(
         )
     for host, certificate in certificates.items():
         edge.until("127.0.0.1", host=host)
-        assert edge.certificate(host) == der(certificate)
+        assert edge.certificate(host) == tls.der(certificate)
     assert b"Kubernetes Ingress Controller Fake Certificate" in edge.certificate(hosts[2])
 
 
@@ -60,7 +55,7 @@ def test_a_client_that_does_not_trust_the_edge_says_why_and_sends_it_nothing(
     }[wrong]()
     edge.create(tls_secret("bad", bad))
     edge.ingress(spec={"tls": [{"secretName": "bad", "hosts": [edge.host]}]})
-    wait_until("that certificate is served", lambda: edge.certificate(edge.host) == der(bad))
+    wait_until("that certificate is served", lambda: edge.certificate(edge.host) == tls.der(bad))
     said = edge.answer()
     reason = {
         "authority": "CERTIFICATE_VERIFY_FAILED: unable to get local issuer certificate",
@@ -84,7 +79,7 @@ def test_a_secret_that_is_replaced_is_served_within_seconds_and_no_call_is_dropp
         edge.client.patch(
             Secret,
             "wildcard",
-            {"data": tls_secret("wildcard", new)["data"]},
+            {"data": tls.secret_data(new)},
             namespace=edge.namespace,
             patch_type=PatchType.MERGE,
         )
@@ -92,7 +87,7 @@ def test_a_secret_that_is_replaced_is_served_within_seconds_and_no_call_is_dropp
 
         def replaced() -> bool:
             seen.update(outcomes(channel, 10))
-            return edge.certificate(edge.host) == der(new)
+            return edge.certificate(edge.host) == tls.der(new)
 
         wait_until("the new certificate", replaced)
         seen.update(outcomes(channel, 10))
