@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import grpc
@@ -19,7 +19,7 @@ from greeter_client.calls import greet
 from helloworld.helloworld_pb2_grpc import GreeterStub
 from testing import tls
 from testing.ingress_nginx import controller
-from testing.processes import process, wait_for_answer, wait_until
+from testing.processes import Process, process, wait_for_answer, wait_until
 
 Object = dict[str, Any]
 CLASS, CONTROLLER = "tests", "example.com/tests"
@@ -38,12 +38,18 @@ def path(service: str = "web", path: str = "/", kind: str = "Prefix", port: int 
     return {"path": path, "pathType": kind, "backend": {"service": {"name": service, "port": named}}}
 
 
+def create_class(client: Client, name: str, controller: str) -> None:
+    made = {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": name}}
+    client.create(from_dict(made | {"spec": {"controller": controller}}))
+
+
 class Edge:
     """A namespace and a host name of the test's own, and the controller that serves all."""
 
     def __init__(self, client: Client, address: str) -> None:
         self.client = client
         self.address = address
+        self.ingress_class = CLASS
         self.ca = trustme.CA()
         self.namespace = f"t{uuid.uuid4().hex[:8]}"
         self.host = f"{self.namespace}.dev.example.com"
@@ -53,6 +59,14 @@ class Edge:
     def create(self, obj: Object) -> None:
         obj["metadata"]["namespace"] = self.namespace
         self.client.create(from_dict(obj))
+
+    @contextmanager
+    def own_controller(self, config: str, *flags: str) -> Iterator[Process]:
+        """From here on, one of the test's own instead, with a class of its own: two would publish two addresses."""
+        self.ingress_class, name = self.namespace, f"example.com/{self.namespace}"
+        create_class(self.client, self.ingress_class, name)
+        with controller(config, name, *flags) as (running, self.address):
+            yield running
 
     def service(self, *addresses: str, name: str = "web", port: Object | None = None) -> None:
         """A Service, port 80 named grpc by default, of these ready addresses."""
@@ -76,7 +90,7 @@ class Edge:
         host = self.host if host is None else host
         rule: Object = {"http": {"paths": list(paths) or [path()]}} | ({"host": host} if host else {})
         spec: Object = {
-            "ingressClassName": CLASS,
+            "ingressClassName": self.ingress_class,
             "rules": [rule],
             "tls": [{"secretName": "wildcard", "hosts": [host]}],
         }
@@ -86,7 +100,7 @@ class Edge:
         annotations = {key: value for key, value in named.items() if value is not None}
         meta = {"name": name, "annotations": annotations}
         self.create({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": meta, "spec": spec})
-        if spec["ingressClassName"] == CLASS:
+        if spec["ingressClassName"] == self.ingress_class:
             wait_until(f"an address of {name}", lambda: self.has_address(name))
 
     def problem(self, reason: str, name: str = "web") -> str:
@@ -142,8 +156,7 @@ def client(lab_config: str) -> Iterator[Client]:
 @pytest.fixture(scope="session")
 def address(lab_config: str, client: Client) -> Iterator[str]:
     """Of a controller that all tests share."""
-    ingress_class = {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": CLASS}}
-    client.create(from_dict(ingress_class | {"spec": {"controller": CONTROLLER}}))
+    create_class(client, CLASS, CONTROLLER)
     with controller(lab_config, CONTROLLER, SETTINGS) as (_, address):
         yield address
 

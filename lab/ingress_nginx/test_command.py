@@ -7,9 +7,7 @@ import pytest
 
 from helloworld.helloworld_pb2 import HelloRequest
 from helloworld.helloworld_pb2_grpc import GreeterStub
-from lab.ingress_nginx.conftest import CONTROLLER as NAME
 from lab.ingress_nginx.conftest import Edge
-from testing.ingress_nginx import controller
 from testing.processes import greeter, process, wait_until
 
 PROGRAM = "lab.ingress_nginx"
@@ -59,11 +57,9 @@ def test_a_port_in_use_is_said_and_ends_it(lab_config: str, address: str) -> Non
 
 def test_told_to_end_it_lets_the_call_under_way_end_and_nothing_is_left(edge: Edge, lab_config: str) -> None:
     grace = "--shutdown-grace-period=1"
-    with greeter("--faults") as (server, backend), controller(lab_config, NAME, grace) as (running, own):
+    with greeter("--faults") as (server, backend), edge.own_controller(lab_config, grace) as running:
         edge.service(backend)
         edge.ingress()
-        edge.address = own
-        edge.until("127.0.0.1")
         with edge.channel() as channel:
             call = GreeterStub(channel).SayHello.future(HelloRequest(name="x"), metadata=(("fault", "delay=3s"),))
             server.line("Fault asked for")
@@ -77,8 +73,7 @@ def test_told_to_end_it_lets_the_call_under_way_end_and_nothing_is_left(edge: Ed
 
 
 def test_killed_it_leaves_no_nginx_behind(edge: Edge, lab_config: str) -> None:
-    with controller(lab_config, NAME) as (running, own):
-        edge.address = own
+    with edge.own_controller(lab_config) as running:
         edge.certificate(edge.host)
         running.kill()
 
