@@ -8,9 +8,9 @@ import pytest
 from lightkube import ApiError
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 
-from lab.conformance.api import Api, Object
+from lab.conformance.api import Api
 from lab.conformance.differences import DIFFERENCES, Cluster
-from lab.conformance.states import names
+from lab.conformance.states import has_default, names
 from testing.processes import process
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -75,10 +75,6 @@ async def remove(api: Api) -> None:
     except ApiError as error:  # a test may have deleted it itself
         if error.status.code != 404:
             raise
-
-
-def has_default(accounts: list[Object]) -> bool:
-    return "default" in names(accounts)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

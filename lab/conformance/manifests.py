@@ -97,3 +97,13 @@ def ingress(name: str, ingress_class: str = "nobodys", host: str = "web.example.
 
 def configmap(name: str, **fields: Any) -> Object:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}} | fields
+
+
+def changed(obj: Object, path: str, value: Any) -> Object:
+    """The object with the value at the path, such as spec.containers.0.name."""
+    *parents, last = (int(key) if key.isdecimal() else key for key in path.split("."))
+    place: Any = obj
+    for key in parents:
+        place = place[key] if isinstance(key, int) else place.setdefault(key, {})
+    place[last] = value
+    return obj

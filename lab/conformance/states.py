@@ -63,3 +63,8 @@ def rolled_out(deployment: Object) -> bool:
     status, wanted = deployment.get("status", {}), deployment["spec"]["replicas"]
     counts = [status.get(k, 0) for k in ("replicas", "updatedReplicas", "availableReplicas")]
     return status.get("observedGeneration") == deployment["metadata"]["generation"] and counts == [wanted] * 3
+
+
+def has_default(accounts: list[Object]) -> bool:
+    """Of a namespace: its pods can be created."""
+    return "default" in names(accounts)

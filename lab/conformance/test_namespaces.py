@@ -1,9 +1,8 @@
 """Namespaces: furnished when they are new, emptied before they go."""
 
 from lab.conformance.api import Api, refused
-from lab.conformance.conftest import has_default
 from lab.conformance.manifests import SLEEP, configmap, container, pod
-from lab.conformance.states import condition, names, phase
+from lab.conformance.states import condition, has_default, names, phase
 
 
 async def test_a_new_namespace_is_active_labelled_with_its_name_and_furnished(api: Api) -> None:

@@ -43,6 +43,8 @@ def keep(service: Object, old: Object) -> None:
             new.pop("clusterIPs", None)
     elif before["type"] != "ExternalName" and not new.get("clusterIP"):
         new |= {field: before[field] for field in ("clusterIP", "clusterIPs")}
+    elif new.get("clusterIP") and new.get("clusterIPs") in (None, before.get("clusterIPs")):
+        new["clusterIPs"] = [new["clusterIP"]]  # who changes the one means the other
 
 
 def of(service: Object) -> str | None:

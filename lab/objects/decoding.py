@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from lab.apimachinery import quantities
@@ -82,7 +81,7 @@ class Decoder:
         if not isinstance(value, dict):
             raise self._error(f"{json.dumps(value):.100} is not an object")
         for field, expected in (("apiVersion", self._version), ("kind", self._kind)):
-            if value.get(field, expected) != expected:
+            if (value.get(field) or expected) != expected:
                 given = f"{value.get('apiVersion', self._version)} {value.get('kind', self._kind)}"
                 raise self._error(f"this address takes {self._version} {self._kind}, not {given:.100}")
         return {"apiVersion": self._version, "kind": self._kind} | self._struct(value, self._schema, "")
@@ -145,6 +144,11 @@ def _reads(read: Callable[[Any], object], value: Any) -> bool:
     return True
 
 
+def _base64(text: str) -> bytes:
+    """As Go, which reads across lines."""
+    return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
+
+
 def _is_time(value: Any) -> bool:
     return isinstance(value, str) and TIME.fullmatch(value) is not None and _reads(datetime.fromisoformat, value)
 
@@ -163,7 +167,7 @@ TYPES: dict[Any, tuple[Callable[[Any], bool], str]] = {
         "a quantity, such as 100m, 0.5 or 64Mi",
     ),
     "byte": (
-        lambda value: isinstance(value, str) and _reads(partial(base64.b64decode, validate=True), value),
+        lambda value: isinstance(value, str) and _reads(_base64, value),
         "base64",
     ),
     "Time": (_is_time, "a time, such as 2026-01-02T15:04:05Z"),

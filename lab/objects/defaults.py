@@ -43,7 +43,8 @@ def set_defaults(plural: str, obj: Object) -> None:
 
 def _default(obj: Object, **values: Any) -> None:
     for field, value in values.items():
-        obj.setdefault(field, value)
+        if obj.get(field) in (None, ""):  # which is the same in Go
+            obj[field] = value
 
 
 def _pod(pod: Object) -> None:
@@ -52,6 +53,8 @@ def _pod(pod: Object) -> None:
     _default(spec, enableServiceLinks=True, serviceAccountName="default")
     spec["serviceAccount"] = spec["serviceAccountName"]
     # Of the admission plugins Priority and DefaultTolerationSeconds.
+    if spec["terminationGracePeriodSeconds"] < 0:
+        spec["terminationGracePeriodSeconds"] = 1
     _default(spec, priority=0, preemptionPolicy="PreemptLowerPriority")
     tolerations = spec.setdefault("tolerations", [])
     for taint in ("not-ready", "unreachable"):
@@ -120,8 +123,8 @@ def _service(service: Object) -> None:
         _default(spec, internalTrafficPolicy="Cluster", ipFamilies=["IPv4"], ipFamilyPolicy="SingleStack")
     for port in spec.get("ports", []):
         _default(port, protocol="TCP")
-        if port.get("targetPort") in (None, "", 0) and "port" in port:
-            port["targetPort"] = port["port"]
+        if port.get("targetPort") in (None, "", 0):
+            port["targetPort"] = port.get("port", 0)
 
 
 def _secret(secret: Object) -> None:

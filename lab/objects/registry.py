@@ -78,7 +78,7 @@ class Registry:
 
     def _create(self, resource: Resource, namespace: str, obj: Object, options: WriteOptions) -> Object:
         meta = obj.setdefault("metadata", {})
-        if meta.get("resourceVersion"):
+        if meta.get("resourceVersion") and not options.dry_run:  # as etcd says, which a dry run doesn't ask
             raise errors.BadRequest("resourceVersion should not be set on objects to be created")
         if meta.setdefault("namespace", namespace) != namespace:
             raise errors.BadRequest(

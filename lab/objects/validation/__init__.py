@@ -5,6 +5,7 @@ reason, in words of its own. The rules are held against the types in an object's
 """
 
 import re
+from typing import Any
 
 from lab.apimachinery.resources import RBAC, Resource
 from lab.apimachinery.schemas import Schema, schema_of, structs
@@ -13,7 +14,11 @@ from lab.objects.validation import checks, fields, rules, updates
 from lab.objects.validation.fields import Errors
 
 # Kubernetes leaves out where in these lists an item stands.
-UNNUMBERED = re.compile(r"(?<=\.volumeMounts)\[\d+\](?=\.subPath)|(?<=\.downwardAPI)\.items\[\d+\]")
+UNNUMBERED = re.compile(
+    r"(?<=\.volumeMounts)\[\d+\](?=\.(subPath|mountPropagation))|(?<=\.downwardAPI)\.items\[\d+\]"
+    r"|(?<=\.ownerReferences)\[\d+\]"
+)
+ZERO: dict[str, Any] = {"string": "", "integer": 0, "array": []}
 
 
 def validate(resource: Resource, obj: Object, old: Object | None = None) -> None:
@@ -21,9 +26,9 @@ def validate(resource: Resource, obj: Object, old: Object | None = None) -> None
     schema = schema_of(resource)
     form = fields.PATH_SEGMENT if resource.group_version == RBAC else fields.DNS_SUBDOMAIN
     found = fields.formed(rules.NAMES.get(resource.plural, form))("metadata.name", obj["metadata"]["name"])
-    found += _missing(obj, schema, "") or _wrong(obj, schema)  # the other checks rely on the required fields
-    if old is not None and not found:
-        found = updates.metadata(obj["metadata"], old["metadata"])
+    found += _wrong(obj, schema)
+    if old is not None:
+        found += updates.metadata(obj["metadata"], old["metadata"])
         found += updates.KINDS[resource.plural](obj, old) if resource.plural in updates.KINDS else []
     if found:
         raise fields.as_error(resource, obj["metadata"]["name"], found)
@@ -31,26 +36,36 @@ def validate(resource: Resource, obj: Object, old: Object | None = None) -> None
 
 def validate_status(resource: Resource, obj: Object) -> None:
     """Check a status that a client writes. Raises errors.Invalid."""
-    if found := _missing(obj.get("status", {}), schema_of(resource)["properties"].get("status", {}), "status"):
-        raise fields.as_error(resource, obj["metadata"]["name"], found)
-
-
-def _missing(value: Object, schema: Schema, path: str) -> Errors:
-    """The required fields that aren't there."""
-    return [
-        fields.required(f"{at}{name}")
-        for struct, of, at in structs(value, schema, path)
-        for name in of.get("required", [])
-        if name not in struct and not at.startswith("metadata.")  # those of an owner are checked with the metadata
+    status, schema = obj.get("status", {}), schema_of(resource)["properties"].get("status", {})
+    missing = [
+        fields.required(at + name)
+        for struct, of, at in structs(status, schema, "status")
+        for name in _missing(struct, of)
     ]
+    if missing:
+        raise fields.as_error(resource, obj["metadata"]["name"], missing)
+
+
+def _missing(struct: Object, schema: Schema) -> list[str]:
+    """The required fields that aren't there."""
+    also = rules.REQUIRED.get(schema.get("title", ""), ())
+    return [name for name in (*schema.get("required", []), *also) if name not in struct]
 
 
 def _wrong(obj: Object, schema: Schema) -> Errors:
-    """What breaks the rules of the types in it."""
+    """What breaks the rules of the types in it. A number or text that is missing is 0 or "" to them, as in Go."""
     found: Errors = []
     for struct, of, at in structs(obj, schema):
         kind = of.get("title", "")
+        own = rules.FIELDS.get(kind, {})
         found += checks.TYPES[kind](struct, at) if kind in checks.TYPES else []
-        for key, rule in rules.FIELDS.get(kind, {}).items():
-            found += rule(UNNUMBERED.sub("", f"{at}{key}"), struct[key]) if key in struct else []
+        given = {key: struct[key] for key in own if key in struct}
+        for key in _missing(struct, of):
+            zero = ZERO.get(of["properties"][key].get("type", "string"))
+            if key in own and zero is not None:
+                given[key] = zero
+            elif f"{at}{key}" not in [error.field for error in found]:
+                found.append(fields.required(UNNUMBERED.sub("", f"{at}{key}")))
+        for key, value in given.items():
+            found += own[key](UNNUMBERED.sub("", f"{at}{key}"), value)
     return found

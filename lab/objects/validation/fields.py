@@ -1,8 +1,9 @@
 """Errors about fields, and rules of single values (k8s.io/apimachinery/pkg/util/validation)."""
 
+import ipaddress
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from lab.apimachinery import errors
@@ -84,6 +85,8 @@ QUALIFIED_NAME = Form(
 CONFIG_KEY = Form(
     r"(?!\.\Z|\.\.)[-._a-zA-Z0-9]+", 253, "must be letters, digits, '-', '_' and '.', not begin with '..'"
 )
+HTTP_HEADER = Form("[-A-Za-z0-9]+", 1 << 20, "must be letters, digits and '-'")
+DOMAIN_PATH = Form(rf"{DNS_SUBDOMAIN.pattern}/[^\s%]+", 63, "must begin with a domain, as example.com/name")
 ENV_NAME = Form("[ -<>-~]+", 1 << 20, "must be printable ASCII characters other than '='")
 PORT_NAME = Form(
     "(?!-)(?!.*--)(?=.*[a-z])[-a-z0-9]+(?<!-)",
@@ -103,9 +106,20 @@ def formed(form: Form) -> Rule:
     return rule
 
 
+def there(rule: Rule) -> Rule:
+    """A value that must be there, and follow this rule."""
+    return lambda field, value: rule(field, value) if value else [required(field)]
+
+
 def name(form: Form) -> Rule:
-    """A value of this form that must be there."""
-    return lambda field, value: formed(form)(field, value) if value else [required(field)]
+    return there(formed(form))
+
+
+def distinct(named: Iterable[tuple[str, Any]]) -> Errors:
+    """Of these fields and their values, those whose value another has that stands before it."""
+    given = [(field, value) for field, value in named if value]
+    values = [value for _, value in given]
+    return [duplicate(field, value) for i, (field, value) in enumerate(given) if value in values[:i]]
 
 
 def filled(field: str, value: Any) -> Errors:
@@ -127,6 +141,10 @@ def count(field: str, value: Any) -> Errors:
     return [invalid(field, value, "must be greater than or equal to 0")] if value < 0 else []
 
 
+def positive(field: str, value: Any) -> Errors:
+    return [] if value > 0 else [invalid(field, value, "must be greater than 0")]
+
+
 def count_or_percent(field: str, value: Any) -> Errors:
     if isinstance(value, int):
         return count(field, value)
@@ -140,6 +158,23 @@ def port(field: str, value: Any) -> Errors:
     if isinstance(value, str):
         return formed(PORT_NAME)(field, value)
     return [] if 1 <= value <= 65535 else [invalid(field, value, "must be between 1 and 65535, inclusive")]
+
+
+def ip(field: str, value: Any) -> Errors:
+    return [] if is_ip(value) else [invalid(field, value, "must be a valid IP address")]
+
+
+def is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def user(field: str, value: Any) -> Errors:
+    """The number of a user or a group."""
+    return [] if 0 <= value < 1 << 31 else [invalid(field, value, "must be between 0 and 2147483647, inclusive")]
 
 
 def mode(field: str, value: Any) -> Errors:

@@ -33,6 +33,10 @@ def _pod(pod: Object, old: Object) -> Errors:
     for field in ("containers", "initContainers"):
         if len(pod["spec"].get(field, [])) != len(old["spec"].get(field, [])):
             return [forbidden(f"spec.{field}", "pod updates may not add or remove containers")]
+    gates = old["spec"].get("schedulingGates", [])
+    for i, gate in enumerate(pod["spec"].get("schedulingGates", [])):
+        if gate not in gates:
+            return [forbidden(f"spec.schedulingGates[{i}].name", "gates can be taken away only, not added")]
     if _lasting(pod) == _lasting(old):
         return []
     may = "the images of containers, `spec.activeDeadlineSeconds` and `spec.tolerations`"
@@ -41,7 +45,7 @@ def _pod(pod: Object, old: Object) -> Errors:
 
 def _lasting(pod: Object) -> Object:
     spec: Object = copy.deepcopy(pod["spec"])
-    for field in ("activeDeadlineSeconds", "tolerations"):
+    for field in ("activeDeadlineSeconds", "schedulingGates", "tolerations"):
         spec.pop(field, None)
     for container in spec["containers"] + spec.get("initContainers", []):
         container.pop("image", None)
