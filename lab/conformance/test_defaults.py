@@ -35,6 +35,19 @@ async def test_a_pod_gets_kubernetes_defaults(root: Api) -> None:
     assert including(made["status"], {"phase": "", "qosClass": ""}) == {"phase": "Pending", "qosClass": "BestEffort"}
 
 
+async def test_only_an_init_container_has_a_restart_policy_which_is_always(root: Api) -> None:
+    policies = ["Always", "Never", "Sometimes"]
+    main, init = (
+        [{"name": f"{kind}{i}", "image": IMAGE, "restartPolicy": policy} for i, policy in enumerate(policies)]
+        for kind in "ab"
+    )
+    made = await root.create(
+        "pods", {"metadata": {"name": "web"}, "spec": {"containers": main, "initContainers": init}}, **DRY
+    )
+    assert [c.get("restartPolicy") for c in made["spec"]["containers"]] == [None, None, None]
+    assert [c.get("restartPolicy") for c in made["spec"]["initContainers"]] == ["Always", None, None]
+
+
 async def test_probes_and_ports_get_kubernetes_defaults(root: Api) -> None:
     probe = {"httpGet": {"port": 80}}
     ports = [{"containerPort": 80}]

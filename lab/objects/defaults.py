@@ -72,6 +72,11 @@ def _pod_spec(spec: Object) -> None:
             _container(struct)
         if kind == "Volume" and set(struct) <= {"name"}:
             struct["emptyDir"] = {}
+    for container in spec.get("containers", []):
+        container.pop("restartPolicy", None)  # KEP-5307, by which each has its own, is off in 1.34
+    for container in spec.get("initContainers", []):
+        if container.get("restartPolicy") != "Always":
+            container.pop("restartPolicy", None)
     if "serviceAccount" in spec or "serviceAccountName" in spec:  # two names of one field, the first one deprecated
         name = spec.get("serviceAccountName") or spec["serviceAccount"]
         spec["serviceAccountName"] = spec["serviceAccount"] = name

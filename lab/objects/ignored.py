@@ -80,7 +80,10 @@ REASON = {
         ),
         "names are asked of the lab's DNS only": "dnsConfig dnsPolicy hostAliases setHostnameAsFQDN",
         "a pod of the lab is ready when its containers are": "readinessGates",
-        "the lab pulls no images": "imagePullSecrets",
+        "the lab pulls no images": "imagePullPolicy imagePullSecrets",
+        "only an init container has one of its own, which is Always; Kubernetes 1.34 drops others in silence": (
+            "restartPolicy"
+        ),
         "nobody can attach to a container of the lab": "stdin stdinOnce tty",
         "a volume of the lab is a directory of this machine": (
             "medium mountPropagation readOnly recursiveReadOnly sizeLimit volumeDevices"
@@ -124,5 +127,14 @@ def _found(resource: Resource, obj: Object) -> Found:
         for field, value in struct.items() if kind in KNOWN else ():
             if field not in KNOWN[kind] and value and value != USUAL.get(field):
                 yield path + field, "volumes" if kind == "Volume" else field
+            elif _is_ignored(path, field, value):
+                yield f"{path}{field}: {value}", field
     if resource.plural == "services" and (kind := obj.get("spec", {}).get("type")) in ("NodePort", "LoadBalancer"):
         yield f"spec.type: {kind}", kind
+
+
+def _is_ignored(path: str, field: str, value: Any) -> bool:
+    """Whether this value is, of a field that it goes by."""
+    if field == "restartPolicy" and path.endswith("]."):  # a container's
+        return bool(value != "Always" or ".initContainers[" not in path)
+    return (field, value) == ("imagePullPolicy", "Always")

@@ -33,6 +33,7 @@ HARDENED = {"securityContext": {"runAsNonRoot": True}, "resources": {"limits": {
     ("plural", "body"),
     [
         ("pods", pod(C | {"resources": {}, "terminationMessagePath": "/dev/termination-log"}, securityContext={})),
+        ("pods", pod(C | {"imagePullPolicy": "Never"}, initContainers=[C | {"restartPolicy": "Always"}])),
         ("pods", pod(volumes=[{"name": "v", "emptyDir": {}}, {"name": "c", "configMap": {"name": "c"}}])),
         (
             "services",
@@ -51,6 +52,13 @@ def test_what_it_goes_by_and_what_is_so_anyway_is_not_named(plural: str, body: O
     [
         ("pods", pod(affinity={"podAffinity": {}}), "spec.affinity"),
         ("pods", pod(C | {"ports": [{"containerPort": 1, "hostPort": 1}]}), "spec.containers[0].ports[0].hostPort"),
+        ("pods", pod(C | {"imagePullPolicy": "Always"}), "spec.containers[0].imagePullPolicy: Always"),
+        ("pods", pod(C | {"restartPolicy": "Never"}), "spec.containers[0].restartPolicy: Never"),
+        (
+            "pods",
+            pod(initContainers=[C | {"restartPolicy": "OnFailure"}]),
+            "spec.initContainers[0].restartPolicy: OnFailure",
+        ),
         (
             "pods",
             pod(C | {"lifecycle": {"postStart": {"sleep": {"seconds": 1}}}}),
