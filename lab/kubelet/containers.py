@@ -182,8 +182,11 @@ class Container:
         """Get its image and configuration, however long it takes until they are there."""
         while True:
             try:
-                images.find(self.spec["image"])
+                image = images.find(self.spec["image"])
                 self.record("Normal", "Pulled", f'Container image "{self.spec["image"]}" already present on machine')
+                if image.other:
+                    told = f"the lab runs {image.other} in the place of {self.spec['image']}, which it does not have"
+                    self.record("Warning", "OtherVersion", told)
                 return container_config.generate(self._node, self.pod, self.spec, network)
             except images.ImageError as error:
                 await self._miss_image(str(error))

