@@ -16,7 +16,16 @@ from lab.apimachinery import events
 from lab.apimachinery.namespaces import dns_address
 from lab.apimachinery.store import Store
 from lab.apiserver import apiserver
-from lab.controllers import deployments, endpointslices, garbage_collector, jobs, namespaces, replicasets, scheduler
+from lab.controllers import (
+    deployments,
+    disruption,
+    endpointslices,
+    garbage_collector,
+    jobs,
+    namespaces,
+    replicasets,
+    scheduler,
+)
 from lab.coredns import coredns
 from lab.kube_proxy import kube_proxy
 from lab.kubeconfig import Credentials
@@ -51,6 +60,7 @@ async def cluster(dns_ttl: int) -> AsyncIterator[Path]:
             deployments.run(store),
             replicasets.run(store),
             jobs.run(store),
+            disruption.run(store),
             endpointslices.run(store),
             events.run(store),
             scheduler.run(store),

@@ -12,7 +12,7 @@ from lab.apimachinery.store import Object
 
 NO_RBAC = "the lab enforces no RBAC: its one user may do everything"
 KINDS = {
-    "poddisruptionbudgets": "the lab has no disruption controller, and evicts nothing",
+    "poddisruptionbudgets": "the lab evicts nothing",
     "networkpolicies": "the lab lets every pod talk to every other",
     "roles": NO_RBAC,
     "rolebindings": NO_RBAC,
