@@ -54,6 +54,7 @@ RESOURCES: dict[str, Resource] = {
         Resource("deployments", "Deployment", APPS, short_names=("deploy",), categories=ALL, status=True, scale=True),
         Resource("replicasets", "ReplicaSet", APPS, short_names=("rs",), categories=ALL, status=True, scale=True),
         Resource("jobs", "Job", BATCH, categories=ALL, status=True),
+        Resource("leases", "Lease", COORDINATION),
         Resource("endpointslices", "EndpointSlice", DISCOVERY),
         Resource("poddisruptionbudgets", "PodDisruptionBudget", POLICY, short_names=("pdb",), status=True),
         Resource("ingresses", "Ingress", NETWORKING, short_names=("ing",), status=True),

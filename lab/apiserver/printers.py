@@ -180,6 +180,10 @@ def _event(obj: Object) -> Cells:
     return [*head, first, obj.get("count", 1), _name(obj)]
 
 
+def _lease(obj: Object) -> Cells:
+    return [_name(obj), obj.get("spec", {}).get("holderIdentity", ""), _age(obj)]
+
+
 def _pdb(obj: Object) -> Cells:
     spec = obj["spec"]
     limits = [str(spec.get(field, "N/A")) for field in ("minAvailable", "maxUnavailable")]
@@ -208,5 +212,6 @@ KINDS: dict[str, tuple[str, Callable[[Object], Cells]]] = {
     "configmaps": ("Name Data Age", _configmap),
     "secrets": ("Name Type Data Age", _secret),
     "events": ("Last_Seen Type Reason Object Message +First_Seen +Count +Name", _event),
+    "leases": ("Name Holder Age", _lease),
     "poddisruptionbudgets": ("Name Min_Available Max_Unavailable Allowed_Disruptions Age", _pdb),
 }

@@ -29,6 +29,7 @@ GROUP_VERSIONS = {
     "deployments": "apis/apps/v1",
     "replicasets": "apis/apps/v1",
     "jobs": "apis/batch/v1",
+    "leases": "apis/coordination.k8s.io/v1",
     "poddisruptionbudgets": "apis/policy/v1",
     "endpointslices": "apis/discovery.k8s.io/v1",
     "ingresses": "apis/networking.k8s.io/v1",

@@ -35,6 +35,7 @@ async def run(store: Store, state: Path, network: Network, kubeconfig: Callable[
             del workers[uid]
 
     async with asyncio.TaskGroup() as group:
+        group.create_task(node.renew_lease())
         with store.watch(["pods"]) as events:
             async for event in events:
                 pod, uid = event.object, event.object["metadata"]["uid"]
