@@ -1,8 +1,10 @@
 """What the lab takes and does not act upon: each kind and field is named in a Warning, so that none goes in silence.
 
+It is named once in a lab: after the first `kubectl apply` its reader knows.
 Listed are the fields that it acts upon; whatever else somebody asks for is named.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,10 +12,10 @@ from lab.apimachinery.resources import Resource
 from lab.apimachinery.schemas import schema_of, structs
 from lab.apimachinery.store import Object
 
-NO_RBAC = "the lab enforces no RBAC: its one user may do everything"
+NO_RBAC = "its one user may do everything"
 KINDS = {
-    "poddisruptionbudgets": "the lab evicts nothing",
-    "networkpolicies": "the lab lets every pod talk to every other",
+    "poddisruptionbudgets": "it evicts nothing",
+    "networkpolicies": "every pod may talk to every other",
     "roles": NO_RBAC,
     "rolebindings": NO_RBAC,
     "clusterroles": NO_RBAC,
@@ -69,55 +71,57 @@ USUAL: dict[str, Any] = {
     "terminationMessagePolicy": "File",
 }
 
+REACHED = "use the clusterIP, with ports under 1024 moved up by 10000"
 REASON = {
     field: reason
     for reason, fields in {
-        "the lab has one node, on which every pod runs": "affinity taints tolerations topologySpreadConstraints",
-        "the lab preempts no pod": "preemptionPolicy priority priorityClassName",
-        "a pod of the lab is processes of this machine, not namespaces and cgroups": (
+        "it has one node, on which every pod runs": "affinity taints tolerations topologySpreadConstraints",
+        "it preempts no pod": "preemptionPolicy priority priorityClassName",
+        "a pod is processes of this machine, not namespaces and cgroups": (
             "hostIPC hostNetwork hostPID hostUsers os overhead resizePolicy resources runtimeClassName securityContext "
             "shareProcessNamespace"
         ),
-        "names are asked of the lab's DNS only": "dnsConfig dnsPolicy hostAliases setHostnameAsFQDN",
-        "a pod of the lab is ready when its containers are": "readinessGates",
-        "the lab pulls no images": "imagePullPolicy imagePullSecrets",
-        "only an init container has one of its own, which is Always; Kubernetes 1.34 drops others in silence": (
-            "restartPolicy"
-        ),
-        "nobody can attach to a container of the lab": "stdin stdinOnce tty",
-        "a volume of the lab is a directory of this machine": (
+        "names are asked of its DNS only": "dnsConfig dnsPolicy hostAliases setHostnameAsFQDN",
+        "a pod is ready when its containers are": "readinessGates",
+        "it pulls no images": "imagePullPolicy imagePullSecrets",
+        "only an init container has one, Always; Kubernetes 1.34 drops others in silence": "restartPolicy",
+        "nobody can attach to a container": "stdin stdinOnce tty",
+        "a volume is a directory of this machine": (
             "medium mountPropagation readOnly recursiveReadOnly sizeLimit volumeDevices"
         ),
-        "the lab's Jobs count successes and failures only": (
+        "its Jobs count successes and failures only": (
             "backoffLimitPerIndex completionMode managedBy maxFailedIndexes podFailurePolicy podReplacementPolicy "
             "successPolicy suspend ttlSecondsAfterFinished"
         ),
-        "the lab's kube-proxy forwards TCP only": "protocol",
-        "in the lab every connection comes from 127.0.0.1": "sessionAffinity sessionAffinityConfig",
-        "the lab opens no ports of its node; use the pod's or the Service's address, which this machine reaches": (
-            "NodePort externalIPs hostIP hostPort nodePort"
-        ),
-        "the lab has no load balancer; use the clusterIP, which this machine reaches": (
+        "its kube-proxy forwards TCP only": "protocol",
+        "every connection comes from 127.0.0.1": "sessionAffinity sessionAffinityConfig",
+        f"it opens no ports of its node; {REACHED}": "NodePort externalIPs hostIP hostPort nodePort",
+        f"it has no load balancer; {REACHED}": (
             "LoadBalancer loadBalancerClass loadBalancerIP loadBalancerSourceRanges"
         ),
     }.items()
     for field in fields.split()
-} | {"volumes": f"the lab's volumes are {', '.join(sorted(KNOWN['Volume'] - {'name'}))}"}
-OTHERWISE = "nothing in the lab goes by it"
+} | {"volumes": f"its volumes are {', '.join(sorted(KNOWN['Volume'] - {'name'}))}"}
+OTHERWISE = "nothing goes by it"
 
 Found = Iterator[tuple[str, str]]  # the path of what is ignored, and by what REASON knows it: mostly the field
 
 
-def warnings(resource: Resource, obj: Object, old: Object | None = None) -> list[str]:
-    """A line for each reason to ignore something of what is written; what was there before has been named before."""
+def ignored(resource: Resource, obj: Object, old: Object | None = None) -> dict[str, str]:
+    """The names of what is ignored of what is written, with the reasons; what was there before is left out."""
     if reason := KINDS.get(resource.plural):
-        return [] if old else [f"the lab stores this {resource.kind} and does not act upon it: {reason}"]
-    named = {path for path, _ in _found(resource, old)} if old else set()
+        return {} if old else {resource.kind: reason}
+    before = {path for path, _ in _found(resource, old)} if old else set()
+    found = {path: REASON.get(field, OTHERWISE) for path, field in _found(resource, obj) if path not in before}
+    return {re.sub(r"^[^:]*\.", "", path): reason for path, reason in found.items()}
+
+
+def warnings(found: dict[str, str]) -> list[str]:
+    """A line for each reason."""
     by_reason: dict[str, list[str]] = {}
-    for path, field in _found(resource, obj):
-        if path not in named:
-            by_reason.setdefault(REASON.get(field, OTHERWISE), []).append(path)
-    return [f"the lab stores and ignores {', '.join(paths)}: {reason}" for reason, paths in by_reason.items()]
+    for name, reason in found.items():
+        by_reason.setdefault(reason, []).append(name)
+    return [f"the lab ignores {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
 
 
 def _found(resource: Resource, obj: Object) -> Found:

@@ -26,17 +26,18 @@ class Registry:
     def __init__(self, store: Store, network: Network) -> None:
         self._store = store
         self._network = network
+        self._told: set[str] = set()  # what has been said to be ignored
 
     def create(self, resource: Resource, namespace: str, value: Any, options: WriteOptions) -> Written:
         obj, warnings = _decode(resource, value, options)
-        warnings += ignored.warnings(resource, obj)
-        return self._create(resource, namespace, obj, options), warnings
+        passed_over = ignored.ignored(resource, obj)
+        return self._create(resource, namespace, obj, options), warnings + self._tell(passed_over)
 
     def update(self, resource: Resource, namespace: str, name: str, value: Any, options: WriteOptions) -> Written:
         obj, warnings = _decode(resource, value, options)
         _check_identity(obj, namespace, name)
-        warnings += ignored.warnings(resource, obj, self._store.find(resource.plural, namespace, name))
-        return self._update(resource, obj, options), warnings
+        passed_over = ignored.ignored(resource, obj, self._store.find(resource.plural, namespace, name))
+        return self._update(resource, obj, options), warnings + self._tell(passed_over)
 
     def patch(
         self, resource: Resource, namespace: str, name: str, content_type: str, patch: Any, options: WriteOptions
@@ -107,6 +108,12 @@ class Registry:
         needs_address = resource.plural == "services" and old["spec"]["type"] == "ExternalName"
         with self._address(obj, options) if needs_address else nullcontext():
             return self._target(options).update(resource.plural, obj)
+
+    def _tell(self, passed_over: dict[str, str]) -> list[str]:
+        """Warnings of what is ignored and hasn't been told of yet."""
+        new = {name: reason for name, reason in passed_over.items() if name not in self._told}
+        self._told |= new.keys()
+        return ignored.warnings(new)
 
     def _target(self, options: WriteOptions) -> Store:
         return self._store.fork() if options.dry_run else self._store

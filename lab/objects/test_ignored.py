@@ -1,15 +1,19 @@
 """What the lab takes and ignores is named, whatever it is; what it goes by is not."""
 
 import copy
+from contextlib import closing
 from typing import Any
 
 import pytest
 
+from lab.apimachinery.errors import Invalid
 from lab.apimachinery.resources import RESOURCES
 from lab.apimachinery.schemas import Schema, schema_of
-from lab.apimachinery.store import Object
+from lab.apimachinery.store import Object, Store
+from lab.network import Network
 from lab.objects import ignored
-from lab.objects.ignored import warnings
+from lab.objects.options import WriteOptions
+from lab.objects.registry import Registry
 
 C = {"name": "a", "image": "b"}
 
@@ -44,70 +48,93 @@ HARDENED = {"securityContext": {"runAsNonRoot": True}, "resources": {"limits": {
     ],
 )
 def test_what_it_goes_by_and_what_is_so_anyway_is_not_named(plural: str, body: Object) -> None:
-    assert warnings(RESOURCES[plural], body) == []
+    assert ignored.ignored(RESOURCES[plural], body) == {}
 
 
 @pytest.mark.parametrize(
-    ("plural", "body", "path"),
+    ("plural", "body", "name"),
     [
-        ("pods", pod(affinity={"podAffinity": {}}), "spec.affinity"),
-        ("pods", pod(C | {"ports": [{"containerPort": 1, "hostPort": 1}]}), "spec.containers[0].ports[0].hostPort"),
-        ("pods", pod(C | {"imagePullPolicy": "Always"}), "spec.containers[0].imagePullPolicy: Always"),
-        ("pods", pod(C | {"restartPolicy": "Never"}), "spec.containers[0].restartPolicy: Never"),
+        ("pods", pod(affinity={"podAffinity": {}}), "affinity"),
+        ("pods", pod(C | {"ports": [{"containerPort": 1, "hostPort": 1}]}), "hostPort"),
+        ("pods", pod(C | {"imagePullPolicy": "Always"}), "imagePullPolicy: Always"),
+        ("pods", pod(C | {"restartPolicy": "Never"}), "restartPolicy: Never"),
         (
             "pods",
             pod(initContainers=[C | {"restartPolicy": "OnFailure"}]),
-            "spec.initContainers[0].restartPolicy: OnFailure",
+            "restartPolicy: OnFailure",
         ),
         (
             "pods",
             pod(C | {"lifecycle": {"postStart": {"sleep": {"seconds": 1}}}}),
-            "spec.containers[0].lifecycle.postStart",
+            "postStart",
         ),
         (
             "deployments",
             deployment(template={"spec": {"hostNetwork": True, "containers": [C]}}),
-            "spec.template.spec.hostNetwork",
+            "hostNetwork",
         ),
-        ("pods", pod(volumes=[{"name": "v", "hostPath": {"path": "/"}}]), "spec.volumes[0].hostPath"),
-        ("pods", pod(volumes=[{"name": "v", "emptyDir": {"medium": "Memory"}}]), "spec.volumes[0].emptyDir.medium"),
-        ("services", service(type="NodePort"), "spec.type: NodePort"),
-        ("services", service(ports=[{"port": 53, "protocol": "UDP"}]), "spec.ports[0].protocol"),
-        ("deployments", deployment(paused=True), "spec.paused"),
-        ("jobs", deployment(completionMode="Indexed", completions=1), "spec.completionMode"),
-        ("jobs", deployment(suspend=True), "spec.suspend"),
-        ("nodes", {"spec": {"taints": [{"key": "spot", "effect": "NoSchedule"}]}}, "spec.taints"),
+        ("pods", pod(volumes=[{"name": "v", "hostPath": {"path": "/"}}]), "hostPath"),
+        ("pods", pod(volumes=[{"name": "v", "emptyDir": {"medium": "Memory"}}]), "medium"),
+        ("services", service(type="NodePort"), "type: NodePort"),
+        ("services", service(ports=[{"port": 53, "protocol": "UDP"}]), "protocol"),
+        ("deployments", deployment(paused=True), "paused"),
+        ("jobs", deployment(completionMode="Indexed", completions=1), "completionMode"),
+        ("jobs", deployment(suspend=True), "suspend"),
+        ("nodes", {"spec": {"taints": [{"key": "spot", "effect": "NoSchedule"}]}}, "taints"),
         ("serviceaccounts", {"imagePullSecrets": [{"name": "s"}]}, "imagePullSecrets"),
     ],
 )
-def test_whatever_else_is_asked_for_is_named(plural: str, body: Object, path: str) -> None:
-    (warning,) = warnings(RESOURCES[plural], body)
-    assert warning.startswith(f"the lab stores and ignores {path}: ")
+def test_whatever_else_is_asked_for_is_named(plural: str, body: Object, name: str) -> None:
+    assert list(ignored.ignored(RESOURCES[plural], body)) == [name]
 
 
-def test_what_is_ignored_for_one_reason_is_one_line() -> None:
-    (warning,) = warnings(RESOURCES["pods"], pod(C | HARDENED, securityContext={"runAsUser": 1}))
-    assert warning.startswith("the lab stores and ignores spec.securityContext, spec.containers[0].securityContext, ")
+def said(plural: str, obj: Object, old: Object | None = None) -> list[str]:
+    return ignored.warnings(ignored.ignored(RESOURCES[plural], obj, old))
+
+
+def test_what_is_ignored_for_one_reason_is_one_short_line() -> None:
+    (warning,) = said("pods", pod(C | HARDENED, securityContext={"runAsUser": 1}))
+    assert warning.startswith("the lab ignores securityContext, resources: a pod is processes of this machine")
+    assert all(len(f"the lab ignores {field}: {reason}") < 130 for field, reason in ignored.REASON.items())
 
 
 def test_volumes_that_it_lacks_are_named_with_those_that_it_has() -> None:
-    (warning,) = warnings(RESOURCES["pods"], pod(volumes=[{"name": "v", "hostPath": {"path": "/"}}]))
-    assert warning.endswith(": the lab's volumes are configMap, emptyDir, secret")
+    (warning,) = said("pods", pod(volumes=[{"name": "v", "hostPath": {"path": "/"}}]))
+    assert warning == "the lab ignores hostPath: its volumes are configMap, emptyDir, secret"
 
 
 def test_a_change_names_only_what_it_adds() -> None:
     old = pod(C | HARDENED)
-    assert warnings(RESOURCES["pods"], pod(C | HARDENED | {"args": ["x"]}), old) == []
-    (warning,) = warnings(RESOURCES["pods"], pod(C | HARDENED | {"stdin": True}), old)
-    assert warning == "the lab stores and ignores spec.containers[0].stdin: nobody can attach to a container of the lab"
+    assert said("pods", pod(C | HARDENED | {"args": ["x"]}), old) == []
+    changed = pod(C | HARDENED | {"stdin": True})
+    assert said("pods", changed, old) == ["the lab ignores stdin: nobody can attach to a container"]
 
 
 @pytest.mark.parametrize("plural", ["poddisruptionbudgets", "networkpolicies", "roles"])
 def test_a_kind_that_nothing_goes_by_is_named_when_it_comes(plural: str) -> None:
     obj: Object = {"metadata": {"name": "x"}}
-    (warning,) = warnings(RESOURCES[plural], obj)
-    assert warning.startswith(f"the lab stores this {RESOURCES[plural].kind} and does not act upon it: ")
-    assert warnings(RESOURCES[plural], obj, old=obj) == []
+    (warning,) = said(plural, obj)
+    assert warning.startswith(f"the lab ignores {RESOURCES[plural].kind}: ")
+    assert said(plural, obj, old=obj) == []
+
+
+def test_each_is_named_once_in_a_lab_when_it_is_stored(store: Store) -> None:
+    with closing(Network.take()) as network:
+        registry = Registry(store, network)
+        options = WriteOptions(dry_run=False, validation="Strict")
+
+        def create(name: str, **fields: Any) -> list[str]:
+            spec = {"ports": [{"port": 443}]} | fields
+            value = {"metadata": {"name": name}, "spec": spec}
+            return registry.create(RESOURCES["services"], "shop", value, options)[1]
+
+        with pytest.raises(Invalid):
+            create("refused", type="LoadBalancer", clusterIP="nowhere")
+        (warning,) = create("first", type="LoadBalancer")
+        assert "use the clusterIP, with ports under 1024 moved up by 10000" in warning
+        assert create("second", type="LoadBalancer") == []
+        (warning,) = create("third", type="LoadBalancer", sessionAffinity="ClientIP")
+        assert warning == "the lab ignores sessionAffinity: every connection comes from 127.0.0.1"
 
 
 def test_the_fields_that_it_goes_by_exist() -> None:
