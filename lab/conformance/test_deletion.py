@@ -39,9 +39,11 @@ async def test_what_labels_select_is_deleted_together(api: Api) -> None:
 async def test_a_dry_run_creates_changes_and_deletes_nothing(api: Api) -> None:
     tried = await api.create("configmaps", configmap("two"), dryRun="All")
     assert tried["metadata"]["uid"]
-    await api.create("configmaps", configmap("one", data={"a": "1"}))
+    assert "resourceVersion" not in tried["metadata"]
+    made = await api.create("configmaps", configmap("one", data={"a": "1"}))
     changed = await api.patch("configmaps", "one", {"data": {"a": "2"}}, dryRun="All")
     assert changed["data"] == {"a": "2"}
+    assert changed["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
     await api.delete("configmaps", "one", dryRun=["All"])
     assert (await api.get("configmaps", "one"))["data"] == {"a": "1"}
     assert "two" not in names((await api.list("configmaps"))["items"])

@@ -31,13 +31,13 @@ class Registry:
     def create(self, resource: Resource, namespace: str, value: Any, options: WriteOptions) -> Written:
         obj, warnings = _decode(resource, value, options)
         passed_over = ignored.ignored(resource, obj)
-        return self._create(resource, namespace, obj, options), warnings + self._tell(passed_over)
+        return self._create(resource, namespace, obj, options), warnings + self._tell(passed_over, options)
 
     def update(self, resource: Resource, namespace: str, name: str, value: Any, options: WriteOptions) -> Written:
         obj, warnings = _decode(resource, value, options)
         _check_identity(obj, namespace, name)
         passed_over = ignored.ignored(resource, obj, self._store.find(resource.plural, namespace, name))
-        return self._update(resource, obj, options), warnings + self._tell(passed_over)
+        return self._update(resource, obj, options), warnings + self._tell(passed_over, options)
 
     def patch(
         self, resource: Resource, namespace: str, name: str, content_type: str, patch: Any, options: WriteOptions
@@ -51,7 +51,10 @@ class Registry:
         obj, warnings = _decode(resource, value, options)
         _check_identity(obj, namespace, name)
         validation.validate_status(resource, obj)
-        return self._target(options).update(resource.plural, obj, subresource="status"), warnings
+        old = self._store.get(resource.plural, namespace, name)["metadata"]
+        return _answered(
+            self._target(options).update(resource.plural, obj, subresource="status"), old, options
+        ), warnings
 
     def delete(self, resource: Resource, namespace: str, name: str, options: DeleteOptions) -> tuple[Object, bool]:
         """The object's last state, and whether it is gone rather than marked."""
@@ -96,7 +99,7 @@ class Registry:
         admission.check_create(self._store, resource, obj)
         validation.validate(resource, obj)
         with self._address(obj, options) if resource.plural == "services" else nullcontext():
-            return self._target(options).create(resource.plural, obj)
+            return _answered(self._target(options).create(resource.plural, obj), {}, options)
 
     def _update(self, resource: Resource, obj: Object, options: WriteOptions) -> Object:
         meta = obj["metadata"]
@@ -107,12 +110,12 @@ class Registry:
         validation.validate(resource, obj, old)
         needs_address = resource.plural == "services" and old["spec"]["type"] == "ExternalName"
         with self._address(obj, options) if needs_address else nullcontext():
-            return self._target(options).update(resource.plural, obj)
+            return _answered(self._target(options).update(resource.plural, obj), old["metadata"], options)
 
-    def _tell(self, passed_over: dict[str, str]) -> list[str]:
-        """Warnings of what is ignored and hasn't been told of yet."""
+    def _tell(self, passed_over: dict[str, str], options: WriteOptions) -> list[str]:
+        """Warnings of what is ignored and hasn't been told of yet, of something that was stored."""
         new = {name: reason for name, reason in passed_over.items() if name not in self._told}
-        self._told |= new.keys()
+        self._told |= new.keys() if not options.dry_run else set()
         return ignored.warnings(new)
 
     def _target(self, options: WriteOptions) -> Store:
@@ -139,6 +142,14 @@ def _decode(resource: Resource, value: Any, options: WriteOptions) -> Written:
         raise decoder.strict_error()
     warn = options.validation == "Warn"
     return obj, [f'unknown field "{path}"' for path in decoder.unknown] if warn else []
+
+
+def _answered(obj: Object, old: Object, options: WriteOptions) -> Object:
+    """What was written; of a dry run with the version of what is stored still, or none: `kubectl diff` compares it."""
+    if options.dry_run:
+        del obj["metadata"]["resourceVersion"]
+        obj["metadata"] |= {key: old[key] for key in ("resourceVersion",) if key in old}
+    return obj
 
 
 def _check_identity(obj: Object, namespace: str, name: str) -> None:

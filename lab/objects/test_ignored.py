@@ -121,15 +121,15 @@ def test_a_kind_that_nothing_goes_by_is_named_when_it_comes(plural: str) -> None
 def test_each_is_named_once_in_a_lab_when_it_is_stored(store: Store) -> None:
     with closing(Network.take()) as network:
         registry = Registry(store, network)
-        options = WriteOptions(dry_run=False, validation="Strict")
 
-        def create(name: str, **fields: Any) -> list[str]:
-            spec = {"ports": [{"port": 443}]} | fields
-            value = {"metadata": {"name": name}, "spec": spec}
+        def create(name: str, *, dry_run: bool = False, **fields: Any) -> list[str]:
+            value = {"metadata": {"name": name}, "spec": {"ports": [{"port": 443}]} | fields}
+            options = WriteOptions(dry_run=dry_run, validation="Strict")
             return registry.create(RESOURCES["services"], "shop", value, options)[1]
 
         with pytest.raises(Invalid):
             create("refused", type="LoadBalancer", clusterIP="nowhere")
+        assert len(create("first", dry_run=True, type="LoadBalancer")) == 1
         (warning,) = create("first", type="LoadBalancer")
         assert "use the clusterIP, with ports under 1024 moved up by 10000" in warning
         assert create("second", type="LoadBalancer") == []
