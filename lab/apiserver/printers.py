@@ -112,9 +112,14 @@ def _service(obj: Object) -> Cells:
         external = spec.get("externalName", NONE)
     elif spec["type"] == "LoadBalancer" and external == NONE:
         external = "<pending>"
-    ports = _joined(f"{port['port']}/{port['protocol']}" for port in spec.get("ports", []))
+    ports = _joined(map(_service_port, spec.get("ports", [])))
     address = spec.get("clusterIP") or NONE
     return [_name(obj), spec["type"], address, external, ports, _age(obj), labels(spec.get("selector", {}))]
+
+
+def _service_port(port: Object) -> str:
+    node = f":{port['nodePort']}" if port.get("nodePort") else ""
+    return f"{port['port']}{node}/{port['protocol']}"
 
 
 def _ingress(obj: Object) -> Cells:

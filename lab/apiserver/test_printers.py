@@ -128,3 +128,10 @@ def test_ingress_classes() -> None:
     assert printers.cells("ingressclasses", obj)[:-1] == ["nginx", "k8s.io/ingress-nginx", "<none>"]
     obj["spec"] |= {"parameters": {"apiGroup": "example.com", "kind": "Settings", "name": "all"}}
     assert printers.cells("ingressclasses", obj)[2] == "Settings.example.com/all"
+
+
+def test_a_nodes_port_of_a_service_is_shown() -> None:
+    ports = [{"port": 80, "nodePort": 30080, "protocol": "TCP"}, {"port": 443, "protocol": "TCP"}]
+    service: Object = {"metadata": {"name": "web", "creationTimestamp": now()}, "spec": {"type": "NodePort"}}
+    service["spec"] |= {"clusterIP": "127.64.0.2", "ports": ports}
+    assert printers.cells("services", service)[4] == "80:30080/TCP,443/TCP"
