@@ -114,6 +114,8 @@ class ApiServer:
         if path == "/openapi/v3":
             return answer(openapi.index())
         if path == "/openapi/v2":
+            if "protobuf" not in request.headers.get("Accept", ""):
+                raise NotFound("the lab has OpenAPI v3 only: kubectl get --raw /openapi/v3")
             # kubectl looks here for a kind that it found nowhere else: an empty document, in protobuf.
             return web.Response(content_type=openapi.V2)
         if path.startswith("/openapi/v3/"):

@@ -83,6 +83,8 @@ def _reachable(names: Iterable[str], definitions: dict[str, Schema]) -> list[str
 def _translated(schema: Schema) -> Schema:
     """From JSON schema to OpenAPI v3, where nothing may stand beside a reference."""
     without_null(schema)
+    if isinstance(schema.get("enum"), list):  # of apiVersion and kind, where Kubernetes' own schemas have none
+        del schema["enum"]
     if not isinstance(schema.get("$ref"), str):
         return schema
     reference = {"$ref": PREFIX + schema.pop("$ref").rpartition("/")[2]}

@@ -102,6 +102,7 @@ async def test_diff_shows_what_apply_would_do_and_does_not_do_it(kubectl: Kubect
     version = lab.store.get("deployments", "default", "web")["metadata"]["resourceVersion"]
     differs = await kubectl("diff", "-f", "-", stdin=WEB.replace("replicas: 2", "replicas: 7"), fails=True)
     assert "\n-  replicas: 2\n+  replicas: 7\n" in differs.out
+    assert [line for line in differs.out.splitlines() if "resourceVersion" in line and line[0] in "+-"] == []
     new = await kubectl("diff", "-f", "-", stdin=JOB, fails=True)
     assert "\n+kind: Job\n" in new.out
     assert lab.store.find("jobs", "default", "once") is None
@@ -124,3 +125,6 @@ async def test_what_the_server_says_of_itself(kubectl: Kubectl) -> None:
     assert (await kubectl("auth", "can-i", "delete", "pods")).out == "yes\n"
     explained = (await kubectl("explain", "deployment.spec.strategy.rollingUpdate.maxSurge")).out
     assert "The maximum number of pods that can be scheduled above the desired number of" in explained
+    kind = (await kubectl("explain", "deployment.kind")).out
+    assert "FIELD: kind <string>" in kind
+    assert "ENUM" not in kind

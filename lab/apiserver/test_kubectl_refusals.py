@@ -25,6 +25,8 @@ REFUSED = {
     "debug pod/solo --image=greeter:dev --copy-to=b": "the lab reads no Pod in protobuf, which this command sends",
     "debug -it node/lab --image=greeter:dev": "the lab reads no Pod in protobuf, which this command sends; write it in",
     "exec solo -- true": "the lab has no pods/exec: run it as a container's command",
+    "get --raw /metrics": f"{NOTHING_THERE}metrics",
+    "get --raw /openapi/v2": "the lab has OpenAPI v3 only: kubectl get --raw /openapi/v3",
     "get --raw /nope": f"{NOTHING_THERE}nope; kubectl api-resources lists the kinds that it has",
     "get --raw /api/v1/namespaces/default/services/kubernetes/proxy/": "the lab has no services/proxy: connect to",
     "get hpa": "the server doesn't have a resource type",
