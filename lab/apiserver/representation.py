@@ -40,7 +40,9 @@ class Representation:
         """A single object."""
         if not self.table:
             return obj
-        return self._table(resource, [obj], {"resourceVersion": obj["metadata"].get("resourceVersion", "")}, headers=headers)
+        return self._table(
+            resource, [obj], {"resourceVersion": obj["metadata"].get("resourceVersion", "")}, headers=headers
+        )
 
     def many(self, resource: Resource, objects: Iterable[Object], meta: Object) -> Object:
         """A list, with the metadata of the list."""
