@@ -5,6 +5,7 @@ validation).
 """
 
 import base64
+import copy
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -102,7 +103,7 @@ class Decoder:
     def _value(self, value: Any, schema: Schema, path: str) -> Any:
         kind = schema.get("type", "object")
         if value is None:
-            return ZERO.get(kind, "")
+            return copy.copy(ZERO.get(kind, ""))
         # IntOrString and Quantity have no type of their own in the schemas; int32 and byte are formats of types.
         name = next(name for name in (schema.get("title"), schema.get("format"), kind) if name in TYPES)
         fits, wanted = TYPES[name]

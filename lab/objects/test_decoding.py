@@ -121,3 +121,10 @@ def test_every_message_of_the_table_is_of_the_schema() -> None:
     assert found.keys() == protobuf.MESSAGES.keys()
     for title, names in protobuf.MESSAGES.items():
         assert set(names.split()) - {"."} <= found[title]["properties"].keys(), title
+
+
+def test_what_null_in_a_list_becomes_is_not_shared() -> None:
+    """Or the defaults of one request's object would show up in another's."""
+    containers = Decoder(RESOURCES["pods"]).decode({"spec": {"containers": [None, None]}})["spec"]["containers"]
+    containers[0]["name"] = "first"
+    assert containers[1] == {}
