@@ -19,6 +19,7 @@ MISTAKES = {
     "classes": ['pods spec.priorityClassName="nobodys"', "pods spec.priority=5", 'pods spec.runtimeClassName="A"'],
     "job-labels": ['jobs spec.template.metadata.labels={"job-name": "other"}'],
     "job-template": [
+        "change jobs spec.template.metadata=null",
         'change jobs spec.template.metadata.annotations={"app": "web"}',
         'change jobs spec.template.metadata.labels={"app": "web"}',
         'change jobs spec.template.spec.nodeSelector={"app": "web"}',

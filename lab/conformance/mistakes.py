@@ -94,7 +94,7 @@ ENV_SOURCES: list[Object] = [
     {"resourceFieldRef": {}},
 ]
 VOLUME_SOURCES: list[Object] = [
-    *({"configMap": {}}, {"configMap": {"name": "c"}, "emptyDir": {}}, {"secret": {}}),
+    *({"configMap": {}}, {"configMap": {"name": ""}}, {"configMap": {"name": "c"}, "emptyDir": {}}, {"secret": {}}),
     *({"secret": {"name": "s"}}, {"configMap": "c"}, {"configmap": {"name": "c"}}, {"emptyDir": None}),
     *({"emptyDir": {"sizeLimit": "-1Mi"}}, {"emptyDir": {"medium": "Disk"}}, {"hostPath": {}}),
     *({"hostPath": {"path": "/a/../b"}}, {"hostPath": {"path": "/a", "type": "Folder"}}),
@@ -115,7 +115,7 @@ CONTAINER: Values = {
     "port": [8000],
     "ports": [8000, [8000], [GRPC], [{"name": n, "containerPort": 1} for n in "aa"], [{"containerPort": 1}] * 2],
     "ports.0.containerPort": [None, 0, -1, 70000, "8000", "grpc", 1.5],
-    "ports.0.name": ["GRPC", "a_b", "80", "a--b", "-a", "longer-than-15-characters"],
+    "ports.0.name": ["", "GRPC", "a_b", "80", "a--b", "-a", "longer-than-15-characters"],
     "ports.0.protocol": ["tcp", "GRPC", ""],
     "ports.0.hostPort": [70000],
     "ports.0.hostIP": ["here"],
@@ -172,7 +172,7 @@ CONTAINER: Values = {
     "lifecycle.postStart": [{}, {"exec": {"command": []}}],
     "securityContext.runAsUser": [-1, "root"],
     "securityContext.privileged": [True],
-    "securityContext.seccompProfile": [{"type": "Default"}, {"type": "Localhost"}],
+    "securityContext.seccompProfile": [{}, {"type": "Default"}, {"type": "Localhost"}],
     "securityContext.capabilities.drop": ["ALL"],
 }
 METADATA: Values = {
@@ -241,7 +241,14 @@ POD: Values = {
         [{}],
     ],
     "spec.securityContext": [{"runAsUser": -1}, {"fsGroup": "x"}, {"runAsNonRoot": "true"}, {"privileged": True}],
-    "spec.volumes": [None, {}, [{"name": "v"}] * 2, [{"name": "V"}, {"name": "v"}], [{"emptyDir": {}}, {"name": "v"}]],
+    "spec.volumes": [
+        None,
+        {},
+        [{"name": "v"}] * 2,
+        [{"name": "V"}, {"name": "v"}],
+        [{"emptyDir": {}}, {"name": "v"}],
+        [None],
+    ],
     "spec.volumes.0": [{"name": "v", "configMap": {}}],
     "spec.volumes.1": [{"name": "w"} | source for source in VOLUME_SOURCES],
     "spec.volumes.1.configMap.defaultMode": [0o1000, -1, "0644"],
@@ -268,7 +275,11 @@ DEPLOYMENT: Values = {
     "spec.revisionHistoryLimit": [-1],
     "spec.strategy": [
         *("Recreate", {"type": "Rolling"}, {"type": "rollingUpdate"}, {"maxSurge": 1}, {"type": ""}),
-        *({"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}, {"rollingUpdate": {}}, {"type": "OnDelete"}),
+        *(
+            {"type": "Recreate", "rollingUpdate": {"maxSurge": 1}},
+            {"type": "Rolling", "rollingUpdate": {"maxSurge": 1}},
+        ),
+        *({"rollingUpdate": {}}, {"type": "OnDelete"}),
     ],
     "spec.strategy.rollingUpdate": [
         *({"maxSurge": 0, "maxUnavailable": 0}, {"maxSurge": "0%", "maxUnavailable": "0%"}, {"maxSurge": -1}),
@@ -342,7 +353,7 @@ SERVICE: Values = {
     ],
     "spec.ports.0.port": [None, 0, -1, 70000, "80", "grpc", 1.5],
     "spec.ports.0.targetPort": [0, -1, 70000, "80", "GRPC", "a_b", "longer-than-15-characters", "", 1.5, True],
-    "spec.ports.0.name": ["GRPC", "a_b", "a.b", LONG, 80],
+    "spec.ports.0.name": ["", "GRPC", "a_b", "a.b", LONG, 80],
     "spec.ports.0.protocol": ["tcp", "GRPC", ""],
     "spec.ports.0.nodePort": [30000, 80, 70000],
     "spec.ports.0.appProtocol": ["a b", "grpc", "kubernetes.io/h2c"],
@@ -398,7 +409,8 @@ SECRET: Values = {
 OTHER: dict[str, Values] = {
     "namespaces": {"metadata.name": ["a.b", "Web", LONG]},
     "ingresses": {
-        "spec": [{}],
+        "spec": [None, {}],
+        "spec.rules.0.http.paths": [[]],
         "spec.rules.0.host": ["10.0.0.1", "a.*.example.com"],
         "spec.rules.0.http.paths.0.path": ["web", "/a//b"],
         "spec.rules.0.http.paths.0.pathType": ["Regex", None],
@@ -406,7 +418,7 @@ OTHER: dict[str, Values] = {
             *({}, {"service": {"name": "web"}}, {"service": {"name": "web", "port": {"name": "a", "number": 1}}}),
             {"serviceName": "web", "servicePort": 80},
         ],
-        "spec.rules.0.http.paths.0.backend.service.name": ["A"],
+        "spec.rules.0.http.paths.0.backend.service.name": ["", "A"],
         "spec.rules.0.http.paths.0.backend.service.port": [{"number": 70000}, {"name": "A"}, 80],
     },
 }
@@ -426,7 +438,9 @@ CHANGES: dict[str, Values] = {
         "spec.restartPolicy": ["Never"],
         "spec.terminationGracePeriodSeconds": [5],
         "spec.activeDeadlineSeconds": [5, 0],
-        "spec.tolerations": [[]],
+        "spec.tolerations": [[], [{"key": "a", "operator": "Exists"}]],
+        "spec.tolerations.0.operator": [None],
+        "spec.tolerations.0.tolerationSeconds": [5],
         "spec.nodeName": ["other"],
         "spec.schedulingGates": [[{"name": "example.com/more"}], None],
     },
@@ -445,12 +459,13 @@ CHANGES: dict[str, Values] = {
         "spec.completions": [2, -1],
         "spec.parallelism": [2, -1],
         "spec.completionMode": ["Indexed"],
-        "spec.selector": [{"matchLabels": {"a": "b"}}],
+        "spec.selector": [None, {"matchLabels": {"a": "b"}}],
         "spec.backoffLimit": [1],
         f"{TEMPLATE}.spec.restartPolicy": ["OnFailure", "Always"],
         f"{TEMPLATE}.spec.containers.0.image": ["greeter:other"],
         f"{TEMPLATE}.metadata.labels": [{"app": "web"}],
         f"{TEMPLATE}.metadata.annotations": [{"app": "web"}],
+        f"{TEMPLATE}.metadata": [None],
         f"{TEMPLATE}.spec.nodeSelector": [{"app": "web"}],
     },
     "services": {

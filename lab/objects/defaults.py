@@ -132,6 +132,10 @@ def _service(service: Object) -> None:
             port["targetPort"] = port.get("port", 0)
 
 
+def _ingress(ingress: Object) -> None:
+    ingress.setdefault("spec", {})
+
+
 def _secret(secret: Object) -> None:
     _default(secret, type="Opaque")
 
@@ -149,5 +153,6 @@ KINDS: dict[str, Callable[[Object], None]] = {
     "jobs": _job,
     "services": _service,
     "secrets": _secret,
+    "ingresses": _ingress,
     "namespaces": _namespace,
 }

@@ -60,11 +60,6 @@ def finish_update(resource: Resource, obj: Object, old: Object) -> None:
         addresses.keep(obj, old)
     if resource.plural == "namespaces":
         obj["spec"] = copy.deepcopy(old["spec"])
-    if resource.plural == "jobs":
-        obj["spec"].setdefault("selector", old["spec"]["selector"])
-        labels = obj["spec"]["template"]["metadata"].setdefault("labels", {})
-        kept = old["spec"]["template"]["metadata"].get("labels", {})
-        labels |= {key: kept[key] for key in JOB_LABELS if key in kept}
 
 
 def _finish(resource: Resource, obj: Object) -> None:

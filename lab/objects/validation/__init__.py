@@ -49,7 +49,7 @@ def validate_status(resource: Resource, obj: Object) -> None:
 def _missing(struct: Object, schema: Schema) -> list[str]:
     """The required fields that aren't there."""
     also = rules.REQUIRED.get(schema.get("title", ""), ())
-    return [name for name in (*schema.get("required", []), *also) if name not in struct]
+    return [name for name in schema.get("required", []) if name not in struct] + [n for n in also if not struct.get(n)]
 
 
 def _wrong(obj: Object, schema: Schema) -> Errors:
@@ -59,7 +59,8 @@ def _wrong(obj: Object, schema: Schema) -> Errors:
         kind = of.get("title", "")
         own = rules.FIELDS.get(kind, {})
         found += checks.TYPES[kind](struct, at) if kind in checks.TYPES else []
-        given = {key: struct[key] for key in own if key in struct}
+        needed = of.get("required", [])
+        given = {key: value for key, value in struct.items() if key in own and (value != "" or key in needed)}
         for key in _missing(struct, of):
             zero = ZERO.get(of["properties"][key].get("type", "string"))
             if key in own and zero is not None:

@@ -123,7 +123,7 @@ def ingress_backend(backend: Object, path: str) -> Errors:
     if "service" not in backend:
         return []
     service, port = backend["service"], backend["service"].get("port", {})
-    found = formed(DNS_1035_LABEL)(f"{at}.service.name", service.get("name", ""))
+    found = name(DNS_1035_LABEL)(f"{at}.service.name", service.get("name", ""))
     if not (port.get("name") or port.get("number")):
         found.append(required(at, "the port's name or number is required"))
     elif port.get("name") and port.get("number"):

@@ -100,6 +100,7 @@ FIELDS: dict[str, dict[str, Rule]] = {
         "subdomain": formed(fields.DNS_LABEL),
         "os": lambda field, value: one_of("linux", "windows")(field, value.get("name", "")),
     },
+    "PodSchedulingGate": {"name": lambda field, value: []},  # checked with the others
     "PodReadinessGate": {"conditionType": formed(fields.QUALIFIED_NAME)},
     "HostAlias": {"ip": fields.ip, "hostnames": _each(formed(fields.DNS_SUBDOMAIN))},
     "Toleration": {"effect": one_of("NoSchedule", "PreferNoSchedule", "NoExecute")},
@@ -112,7 +113,7 @@ FIELDS: dict[str, dict[str, Rule]] = {
     },
     "PodSecurityContext": dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup"), fields.user),
     "SecurityContext": dict.fromkeys(("runAsUser", "runAsGroup"), fields.user),
-    "SeccompProfile": {"type": one_of("Localhost", "RuntimeDefault", "Unconfined")},
+    "SeccompProfile": {"type": fields.there(one_of("Localhost", "RuntimeDefault", "Unconfined"))},
     "Container": {
         "name": fields.name(fields.DNS_LABEL),
         "image": fields.there(_trimmed),
@@ -166,6 +167,7 @@ FIELDS: dict[str, dict[str, Rule]] = {
         "protocol": _PROTOCOL,
         "appProtocol": formed(fields.QUALIFIED_NAME),
     },
+    "HTTPIngressRuleValue": {"paths": filled},
     "HTTPIngressPath": {"pathType": fields.there(one_of("Exact", "ImplementationSpecific", "Prefix"))},
     "EndpointSlice": {"addressType": one_of("FQDN", "IPv4", "IPv6")},
     "Endpoint": {"addresses": filled},

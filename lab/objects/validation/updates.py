@@ -33,6 +33,8 @@ def _pod(pod: Object, old: Object) -> Errors:
     for field in ("containers", "initContainers"):
         if len(pod["spec"].get(field, [])) != len(old["spec"].get(field, [])):
             return [forbidden(f"spec.{field}", "pod updates may not add or remove containers")]
+    if any(toleration not in _tolerations(pod) for toleration in _tolerations(old)):
+        return [forbidden("spec.tolerations", "tolerations can be added only, or change their `tolerationSeconds`")]
     gates = old["spec"].get("schedulingGates", [])
     for i, gate in enumerate(pod["spec"].get("schedulingGates", [])):
         if gate not in gates:
@@ -43,11 +45,16 @@ def _pod(pod: Object, old: Object) -> Errors:
     return [forbidden("spec", f"pod updates may not change fields other than {may}")]
 
 
+def _tolerations(pod: Object) -> list[Object]:
+    """But for how long."""
+    return [t | {"tolerationSeconds": None} for t in pod["spec"].get("tolerations", [])]
+
+
 def _lasting(pod: Object) -> Object:
     spec: Object = copy.deepcopy(pod["spec"])
     for field in ("activeDeadlineSeconds", "schedulingGates", "tolerations"):
         spec.pop(field, None)
-    for container in spec["containers"] + spec.get("initContainers", []):
+    for container in spec.get("containers", []) + spec.get("initContainers", []):
         container.pop("image", None)
     return spec
 

@@ -10,10 +10,15 @@ JOB_SELECTOR = {"matchLabels": ["batch.kubernetes.io/controller-uid"]}
 
 def deployment(spec: Object, path: str) -> Errors:
     found = selected(spec, path)
-    rolling, at = spec["strategy"].get("rollingUpdate"), f"{path}strategy.rollingUpdate"
-    if rolling and spec["strategy"]["type"] == "Recreate":
+    kind, rolling = spec["strategy"]["type"], spec["strategy"].get("rollingUpdate")
+    at = f"{path}strategy.rollingUpdate"
+    if rolling and kind == "Recreate":
         found.append(forbidden(at, "may not be specified when strategy `type` is 'Recreate'"))
-    elif rolling and {str(rolling["maxSurge"]), str(rolling["maxUnavailable"])} <= {"0", "0%"}:
+    elif (
+        rolling
+        and kind == "RollingUpdate"
+        and {str(rolling["maxSurge"]), str(rolling["maxUnavailable"])} <= {"0", "0%"}
+    ):
         found.append(invalid(f"{at}.maxUnavailable", rolling["maxUnavailable"], "may not be 0 when `maxSurge` is 0"))
     deadline = spec["progressDeadlineSeconds"]
     if 0 <= deadline <= spec.get("minReadySeconds", 0):
@@ -43,11 +48,11 @@ def _selecting(spec: Object, path: str) -> Errors:
 
 def job(spec: Object, path: str) -> Errors:
     found = _selecting(spec, path)
-    selector = spec.get("selector", {})
-    if not spec.get("manualSelector") and {k: list(v) for k, v in selector.items()} != JOB_SELECTOR:
-        found.append(invalid(f"{path}selector", selector, "`selector` not auto-generated"))
-    elif not selector:
+    selector = spec.get("selector")
+    if selector is None:
         found.append(required(f"{path}selector"))
+    elif not spec.get("manualSelector") and {k: list(v) for k, v in selector.items()} != JOB_SELECTOR:
+        found.append(invalid(f"{path}selector", selector, "`selector` not auto-generated"))
     if spec["template"]["spec"]["restartPolicy"] == "Always":
         found.append(required(f"{path}template.spec.restartPolicy", "must be OnFailure or Never"))
     if spec["completionMode"] != "Indexed":
