@@ -2,8 +2,8 @@
 
     KUBECONFIG=… python -m lab.conformance.answers     # asks that cluster, and writes answers.json
 
-An answer is its code, its reason, and each field that is refused with the reason of that; the words are each server's
-own affair.
+An answer is its code, its reason, and each field that is refused with the reason of that, or that is warned of. The
+words are each server's own affair.
 """
 
 import asyncio
@@ -43,7 +43,12 @@ async def to_changed(api: Api, plural: str) -> Answers:
 
 async def _answer(api: Api, method: str, path: str, obj: Object) -> str:
     try:
-        return str((await api.request(method, path, obj, params=ASK)).status_code)
+        response = await api.request(method, path, obj, params=ASK)
+        warned = [
+            text for text in response.headers.get_list("Warning") if not text.startswith('299 - "the lab ignores ')
+        ]
+        of = {text.removeprefix('299 - "').split()[0].rstrip(":") for text in warned}
+        return str(response.status_code) + (f" with a warning of {', '.join(sorted(of))}" if of else "")
     except ApiError as error:
         status = error.status
     causes = (status.details and status.details.causes) or []

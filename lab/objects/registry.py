@@ -12,7 +12,7 @@ from lab.apimachinery.resources import Resource
 from lab.apimachinery.schemas import schema_of
 from lab.apimachinery.store import Object, Store
 from lab.network import Network
-from lab.objects import addresses, admission, defaults, ignored, strategies, validation
+from lab.objects import addresses, admission, defaults, hints, ignored, strategies, validation
 from lab.objects.decoding import Decoder
 from lab.objects.options import DeleteOptions, ListOptions, WriteOptions
 from lab.objects.patches import patched
@@ -30,12 +30,14 @@ class Registry:
 
     def create(self, resource: Resource, namespace: str, value: Any, options: WriteOptions) -> Written:
         obj, warnings = _decode(resource, value, options)
+        warnings += hints.hints(resource, obj)
         passed_over = ignored.ignored(resource, obj)
         return self._create(resource, namespace, obj, options), warnings + self._tell(passed_over, options)
 
     def update(self, resource: Resource, namespace: str, name: str, value: Any, options: WriteOptions) -> Written:
         obj, warnings = _decode(resource, value, options)
         _check_identity(obj, namespace, name)
+        warnings += hints.hints(resource, obj)
         passed_over = ignored.ignored(resource, obj, self._store.find(resource.plural, namespace, name))
         return self._update(resource, obj, options), warnings + self._tell(passed_over, options)
 
