@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lab.conformance.answers import ANSWERS, Answers, to_changed, to_created, version
+from lab.conformance.answers import ANSWERS, Answers, main, to_changed, to_created, version
 from lab.conformance.api import Api
 from lab.conformance.differences import MISTAKES, Cluster
 from lab.conformance.mistakes import CHANGED, CREATED, GOOD
@@ -48,3 +48,11 @@ async def same_answers(api: Api, cluster: Cluster, found: Answers) -> None:
             if cluster.differs(name):
                 assert found.pop(mistake) != RECORDED["answers"][mistake], f"it differs no more: {mistake}"
     assert found == {mistake: RECORDED["answers"][mistake] for mistake in found}
+
+
+async def test_recording_without_a_cluster_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/nowhere")
+    assert await main() == 2
+    assert "/nowhere not found; export the KUBECONFIG of a Kubernetes that is not the lab" in capsys.readouterr().err
