@@ -85,9 +85,11 @@ def _state_directory() -> Iterator[Path]:
     parent = runtime if runtime.is_absolute() and os.access(runtime, os.W_OK) else Path(tempfile.gettempdir())
     _remove_dead(parent)
     path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-    with (path / LOCK).open("w") as lock:
-        # Held as long as this process lives, however it ends.
+    unlocked = path / f"{LOCK}.new"
+    with unlocked.open("w") as lock:
+        # Held as long as this process lives, however it ends; and before another lab sees it, which would remove it.
         fcntl.flock(lock, fcntl.LOCK_EX)
+        unlocked.rename(path / LOCK)
         try:
             yield path
         finally:
