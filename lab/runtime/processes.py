@@ -12,6 +12,8 @@ import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
 
+from lab.runtime.stdio import Stdio
+
 SHIM = Path(__file__).with_name("shim.py")
 
 
@@ -30,21 +32,34 @@ class Process:
         self._ended = asyncio.create_task(self._end())
 
     @classmethod
-    async def start(cls, argv: list[str], env: dict[str, str], cwd: Path, log: Path | None = None) -> "Process":
-        """Run `argv` with exactly this environment, its output in `log`, each line with its time. Raises StartError."""
-        shim = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-S",
-            str(SHIM),
-            stdin=PIPE,
-            stdout=PIPE,
-            env=host_environment(),
-            start_new_session=True,  # Ctrl-C at the lab's terminal is for the lab
-        )
+    async def start(
+        cls, argv: list[str], env: dict[str, str], cwd: Path, log: Path | None = None, stdio: Stdio | None = None
+    ) -> "Process":
+        """Run `argv` with exactly this environment, its output in `log`, each line with its time. Raises StartError.
+
+        `stdio` has the files that somebody else reads or writes; the program's ends are closed here in any case.
+        """
+        files = stdio.program if stdio else (None, None, None)
+        terminal = stdio.terminal if stdio and log else None
+        try:
+            shim = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                "-S",
+                str(SHIM),
+                stdin=PIPE,
+                stdout=PIPE,
+                env=host_environment(),
+                start_new_session=True,  # Ctrl-C at the lab's terminal is for the lab
+                pass_fds=[fd for fd in {*files, terminal} if fd is not None],
+            )
+        finally:
+            if stdio:
+                stdio.handed_over()
         assert shim.stdin
         assert shim.stdout
-        request = {"argv": argv, "env": env, "cwd": str(cwd), "log": str(log) if log else None}
+        where = {"cwd": str(cwd), "log": str(log) if log else None}
+        request = {"argv": argv, "env": env, **where, "files": files, "terminal": terminal}
         try:
             shim.stdin.write(json.dumps(request).encode() + b"\n")
             report = json.loads(await shim.stdout.readline() or "{}")

@@ -3,23 +3,27 @@
 Stands for containerd-shim and the container's pid namespace. It is a script of its own (`python -I -S shim.py`, only
 the standard library, so that it is up in 10 ms) and talks to the lab through its stdin and stdout, a JSON value a line:
 
-    lab → shim   {"argv", "env", "cwd", "log"}, then numbers of signals for the program
+    lab → shim   {"argv", "env", "cwd", "log", "files", "terminal"}, then numbers of signals for the program
     shim → lab   {"pid"} or {"errno"}, then {"exit", "output"}
 
 It ends, and with it every process that descends from it, when the program ends and when stdin does: the kernel closes
 that pipe also when the lab is killed with -9. What double-forks into the background is caught because the shim is a
 "child subreaper": orphans become its children.
 
-With "log" null it keeps the first of the output for "output", which probes and hooks report.
+With "log" null it keeps the first of the output for "output", which probes and hooks report. "files" has the numbers of
+inherited files for the program's stdin, stdout and stderr; null stands for /dev/null and, twice, for that output.
+Where they are a terminal that is to be logged, "terminal" is its other end.
 """
 
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import select
 import signal
 import struct
+import termios
 import time
 
 # linux/prctl.h, linux/seccomp.h, linux/bpf_common.h
@@ -71,8 +75,8 @@ def shield_the_machine() -> None:
     prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(filter_))
 
 
-def spawn(argv: list[str], env: dict[str, str], cwd: str, output: int) -> int:
-    """Start the program with its stdout and stderr on `output`; return its pid. Raises OSError as execve does."""
+def spawn(argv: list[str], env: dict[str, str], cwd: str, files: list[int]) -> int:
+    """Start the program with these as stdin, stdout and stderr; return its pid. Raises OSError as execve does."""
     failed, report = os.pipe()  # closed by a successful exec
     pid = os.fork()
     if pid:
@@ -88,9 +92,10 @@ def spawn(argv: list[str], env: dict[str, str], cwd: str, output: int) -> int:
         os.setsid()
         for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
             signal.signal(number, signal.SIG_DFL)  # Python ignores SIGPIPE, the lab's caller perhaps SIGHUP
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
+        for standard, fd in enumerate(files):
+            os.dup2(fd, standard)
+        if os.isatty(0):
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # Ctrl-C at it is a signal for the program
         os.chdir(cwd)
         os.execvpe(argv[0], argv, env)  # noqa: S606 (no shell is what is wanted)
     except OSError as error:
@@ -173,8 +178,23 @@ def read_request() -> bytes:
 class Shim:
     """One program and what descends from it."""
 
-    def __init__(self, argv: list[str], env: dict[str, str], cwd: str, log: str | None) -> None:
+    def __init__(
+        self,
+        argv: list[str],
+        env: dict[str, str],
+        cwd: str,
+        log: str | None,
+        files: list[int | None],
+        terminal: int | None,
+    ) -> None:
         self.output, writer = os.pipe()
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        chosen = [default if fd is None else fd for fd, default in zip(files, (nothing, writer, writer), strict=True)]
+        for fd in chosen:
+            os.set_inheritable(fd, False)  # but for the copies that the program gets
+        if terminal is not None:
+            os.dup2(terminal, self.output, inheritable=False)
+            os.close(terminal)
         self.log = Log(log) if log else None
         self.head = b""  # of the output, where there is no log
         self.woken, waker = os.pipe()  # by SIGCHLD
@@ -183,9 +203,10 @@ class Shim:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self.exit: int | None = None
         try:
-            self.pid = spawn(argv, env, cwd, writer)
+            self.pid = spawn(argv, env, cwd, chosen)
         finally:
-            os.close(writer)
+            for fd in {nothing, writer, *chosen}:
+                os.close(fd)
 
     def run(self) -> None:
         """Serve until the program ends or the lab does."""
@@ -199,7 +220,7 @@ class Shim:
                     while self.reap(os.WNOHANG):
                         pass
                 elif fd == self.output:
-                    if data := os.read(self.output, CHUNK):
+                    if data := self.read():
                         self.keep(data)
                     else:
                         poll.unregister(self.output)  # the program has closed its stdout and stderr and runs on
@@ -208,6 +229,15 @@ class Shim:
                         self.signal(int(number))
                 else:
                     return
+
+    def read(self) -> bytes:
+        """Some of the output; nothing once nobody can write any more."""
+        try:
+            return os.read(self.output, CHUNK)
+        except OSError as error:
+            if error.errno != errno.EIO:  # of a terminal whose other end is closed
+                raise
+            return b""
 
     def keep(self, data: bytes) -> None:
         if self.log:
@@ -241,7 +271,7 @@ class Shim:
                     continue  # it has just ended
             if not self.reap(0):
                 break
-        while data := os.read(self.output, CHUNK):
+        while data := self.read():
             self.keep(data)
         if self.log:
             self.log.close()
