@@ -29,7 +29,7 @@ from lab.controllers import (
 from lab.coredns import coredns
 from lab.kube_proxy import kube_proxy
 from lab.kubeconfig import Credentials
-from lab.kubelet import kubelet
+from lab.kubelet.kubelet import Kubelet
 from lab.network import Network
 
 # Whatever has this lock file in it, and no holder, is removed: nobody else may call theirs so.
@@ -48,9 +48,16 @@ async def cluster(dns_ttl: int) -> AsyncIterator[Path]:
         bootstrap.furnish(store, network)
         of_namespace = partial(credentials.kubeconfig, f"https://{network.node}:{apiserver.PORT}")
         kubeconfig.write(path := state / "kubeconfig", of_namespace("default"))
+        kubelet = Kubelet(store, state, network, of_namespace)
         components: tuple[Coroutine[Any, Any, None], ...] = (
             apiserver.run(
-                store, network, state, tls=credentials.tls(network.node), token=credentials.token, ready=serving
+                store,
+                network,
+                state,
+                kubelet,
+                tls=credentials.tls(network.node),
+                token=credentials.token,
+                ready=serving,
             ),
             bootstrap.run(store, network),
             addons.run(store, network),
@@ -64,7 +71,7 @@ async def cluster(dns_ttl: int) -> AsyncIterator[Path]:
             endpointslices.run(store),
             events.run(store),
             scheduler.run(store),
-            kubelet.run(store, state, network, of_namespace),
+            kubelet.run(),
             kube_proxy.run(store, state),
         )
         async with asyncio.TaskGroup() as group:

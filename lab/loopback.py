@@ -60,6 +60,14 @@ class Loopback:
             return self.file(text)
         return self._words.sub(self._replace, text)
 
+    def command(self, argv: list[str]) -> list[str]:
+        """A command that is run in a container that runs, adapted."""
+        adapted = [self.word(argument) for argument in argv]
+        if argv[:2] == ["tar", "cf"]:  # kubectl cp from there, which wants members to be named as it has asked
+            for mount, path in self.mounts.items():
+                adapted.append(f"--transform=s,^{str(path).lstrip('/')},{mount.strip('/')},")
+        return adapted
+
     def file(self, text: str) -> str:
         """The text of a mounted file, adapted."""
         return self._files.sub(self._replace, text)

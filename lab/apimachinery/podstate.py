@@ -1,6 +1,7 @@
 """What the state of a pod means to those who count on it (k8s.io/kubernetes/pkg/api/v1/pod and pkg/controller)."""
 
 from lab.apimachinery import conditions
+from lab.apimachinery.errors import BadRequest
 from lab.apimachinery.store import Object
 from lab.apimachinery.timestamps import age
 
@@ -46,3 +47,17 @@ def is_terminating(pod: Object) -> bool:
 def restarts(pod: Object) -> int:
     """The restarts of its container that restarted most."""
     return max((c["restartCount"] for c in pod.get("status", {}).get("containerStatuses", [])), default=0)
+
+
+def container_of(pod: Object, name: str) -> str:
+    """The container that a request means, the only one where it has no name. Raises errors.BadRequest."""
+    spec, pod_name = pod["spec"], pod["metadata"]["name"]
+    containers, init = ([c["name"] for c in spec.get(field, [])] for field in ("containers", "initContainers"))
+    if not name and len(containers) > 1:
+        message = f"a container name must be specified for pod {pod_name}, choose one of: [{' '.join(containers)}]"
+        raise BadRequest(message + (f" or one of the init containers: [{' '.join(init)}]" if init else ""))
+    if name and name not in containers + init:
+        raise BadRequest(f"container {name} is not valid for pod {pod_name}")
+    if not spec.get("nodeName"):
+        raise BadRequest(f"pod {pod_name} does not have a host assigned")
+    return str(name or containers[0])

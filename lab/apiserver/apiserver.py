@@ -25,6 +25,7 @@ from lab.apimachinery.errors import (
 )
 from lab.apimachinery.store import Store
 from lab.apiserver import discovery, openapi
+from lab.apiserver.remote_command import Kubelet
 from lab.apiserver.responses import answer
 from lab.apiserver.resthandlers import Handlers
 from lab.apiserver.reviews import review
@@ -46,10 +47,17 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 async def run(
-    store: Store, network: Network, state: Path, *, tls: ssl.SSLContext, token: str, ready: asyncio.Event
+    store: Store,
+    network: Network,
+    state: Path,
+    kubelet: Kubelet,
+    *,
+    tls: ssl.SSLContext,
+    token: str,
+    ready: asyncio.Event,
 ) -> None:
     """Serve until cancelled; `ready` is set when it listens. Raises LabError where it can't."""
-    server = ApiServer(store, network, state, token)
+    server = ApiServer(store, network, state, kubelet, token)
     runner = web.AppRunner(
         server.app, access_log=None, logger=STRANGERS, handler_cancellation=True, shutdown_timeout=0.1
     )
@@ -73,10 +81,10 @@ async def _listen(runner: web.AppRunner, address: str, tls: ssl.SSLContext) -> N
 class ApiServer:
     """The aiohttp application."""
 
-    def __init__(self, store: Store, network: Network, state: Path, token: str) -> None:
+    def __init__(self, store: Store, network: Network, state: Path, kubelet: Kubelet, token: str) -> None:
         self._store = store
         self._token = token.encode()
-        self._handlers = Handlers(store, network, state)
+        self._handlers = Handlers(store, network, state, kubelet)
         self.app = web.Application(middlewares=[_errors, self._authenticate], client_max_size=BODY_LIMIT)
         self.app.router.add_route("*", "/{path:.*}", self._serve, expect_handler=_expect)
 

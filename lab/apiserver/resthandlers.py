@@ -15,7 +15,8 @@ from lab.apimachinery.errors import BadRequest, MethodNotAllowed
 from lab.apimachinery.resources import RESOURCES, Resource
 from lab.apimachinery.schemas import schema_of
 from lab.apimachinery.store import Object, Store
-from lab.apiserver import watches
+from lab.apiserver import portforward, remote_command, watches
+from lab.apiserver.remote_command import Kubelet
 from lab.apiserver.representation import Representation
 from lab.apiserver.responses import answer, body, line, stream, success
 from lab.apiserver.scale import SCALE, scale_of, update_scale
@@ -28,11 +29,8 @@ from lab.objects.registry import Registry
 RETURNED = ("pods", "services", "serviceaccounts")  # a DELETE of these answers with the object
 ATTACHING = ("kubectl debug", "kubectl run")
 UNSUPPORTED = {
-    "attach": "use kubectl logs -f",
     "ephemeralcontainers": "run what you need on this machine, which shares the pod's processes and network",
     "eviction": "kubectl delete pod does the same, for no disruption budget is asked",
-    "exec": "run it as a container's command",
-    "portforward": "connect to the pod's address, which this machine reaches",
     "proxy": "connect to the address of the pod or Service, which this machine reaches",
     "resize": "it sets no limits; a change of spec.containers[*].resources is stored with the object",
     "token": "pods and clients use the token of the lab's one user, which is in the kubeconfig",
@@ -76,8 +74,8 @@ def _parse(path: str) -> RequestInfo | None:
 class Handlers:
     """What is done for each verb."""
 
-    def __init__(self, store: Store, network: Network, state: Path) -> None:
-        self._store, self._state = store, state
+    def __init__(self, store: Store, network: Network, state: Path, kubelet: Kubelet) -> None:
+        self._store, self._state, self._kubelet = store, state, kubelet
         self._registry = Registry(store, network)
 
     async def handle(self, request: web.Request) -> web.StreamResponse | None:
@@ -107,6 +105,12 @@ class Handlers:
                 return await self._scale(request, info)
             case "GET", True, "log" if info.resource.plural == "pods":
                 return await self._log(request, info)
+            case "GET" | "POST", True, "exec" | "attach" as subresource if info.resource.plural == "pods":
+                pod = self._store.get("pods", info.namespace, info.name)
+                return await remote_command.serve(request, self._kubelet, pod, subresource)
+            case "GET" | "POST", True, "portforward" if info.resource.plural == "pods":
+                pod = self._store.get("pods", info.namespace, info.name)
+                return await portforward.serve(request, self._store, pod)
             case _, True, subresource if subresource in UNSUPPORTED:
                 remedy = UNSUPPORTED[subresource]
                 raise BadRequest(f"the lab has no {info.resource.plural}/{subresource}: {remedy}")

@@ -13,6 +13,7 @@ from lab.apimachinery.store import Object, Store
 from lab.apiserver import apiserver
 from lab.apiserver.apiserver import PORT
 from lab.kubeconfig import Credentials
+from lab.kubelet.kubelet import Kubelet
 from lab.network import Network
 from lab.testing.hollow import Call
 
@@ -114,6 +115,7 @@ async def test_answers_as_the_client_wants_them(call: Call) -> None:
 
 async def test_a_port_that_is_taken_is_said_with_a_remedy(tmp_path: Path) -> None:
     with closing(Network.take()) as network, socket.create_server((network.node, PORT)):
-        tls, ready = Credentials().tls(network.node), asyncio.Event()
+        store, tls, ready = Store(), Credentials().tls(network.node), asyncio.Event()
+        kubelet = Kubelet(store, tmp_path, network, lambda _: {})
         with pytest.raises(LabError, match=rf"cannot listen on {network.node}:{PORT} \(Address already in use\): end"):
-            await apiserver.run(Store(), network, tmp_path, tls=tls, token="", ready=ready)
+            await apiserver.run(store, network, tmp_path, kubelet, tls=tls, token="", ready=ready)

@@ -49,7 +49,7 @@ async def test_a_token_that_is_no_text_is_a_wrong_token(
         (b"GET " + MAPS + b"?resourceVersion=%D9%A3", b"", b"", 400),
         (b"GET " + MAPS, b"Accept: \xff;as=\xff", b"", 406),
         (b"GET " + MAPS, b"Expect: \xff", b"", 417),
-        (b"GET " + MAPS + b"/x/attach", b"Sec-WebSocket-Protocol: \xff", b"", 400),
+        (b"GET " + MAPS + b"/x/attach", b"Sec-WebSocket-Protocol: \xff", b"", 404),
         (b"POST " + MAPS, b"Content-Type: \xff/\xff", MADE, 415),
         (b"POST " + MAPS, b"Content-Type: application/json; charset=\xff", MADE, 201),
         (b"POST " + MAPS, b"Expect: 100-continue", MADE, 100),

@@ -10,6 +10,7 @@ from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 
 from lab.conformance.api import Api
 from lab.conformance.differences import DIFFERENCES, Cluster
+from lab.conformance.kubectl import Kubectl
 from lab.conformance.states import has_default, names
 from testing.processes import process
 
@@ -62,6 +63,12 @@ async def api(config: SingleConfig, root: Api) -> AsyncIterator[Api]:
             yield own
         finally:
             await remove(own)
+
+
+@pytest.fixture
+def kubectl(api: Api, cluster_config: str) -> Kubectl:
+    """Runs the real one in the test's namespace."""
+    return Kubectl(cluster_config, api.namespace)
 
 
 async def remove(api: Api) -> None:

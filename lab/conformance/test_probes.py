@@ -19,6 +19,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
 host, port = sys.argv[1].split(":")
 http.server.HTTPServer((host, int(port)), Handler).serve_forever()
 """
+# A gRPC server at argument 1, whose health, if it has any, is argument 2.
+GRPC_SERVER = """
+import concurrent.futures, grpc, sys
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+server = grpc.server(concurrent.futures.ThreadPoolExecutor())
+if sys.argv[2:]:
+    servicer = health.HealthServicer()
+    servicer.set("", health_pb2.HealthCheckResponse.ServingStatus.Value(sys.argv[2]))
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+server.add_insecure_port(sys.argv[1])
+server.start()
+server.wait_for_termination()
+"""
 SERVE = python(HTTP, "0.0.0.0:8000")
 FAILING: Object = {"exec": {"command": python("raise SystemExit('not well')")}, "periodSeconds": 1}
 PASSING: Object = {"exec": {"command": python("")}, "periodSeconds": 1}
@@ -68,6 +81,18 @@ FAILS: list[tuple[str, list[str], Object, str]] = [
         GREETER,
         {"grpc": {"port": 8000, "service": "other"}},
         "Readiness probe failed: error: health rpc probe failed: rpc error: code = NotFound",
+    ),
+    (
+        "grpc-without-health",
+        python(GRPC_SERVER, "0.0.0.0:8000"),
+        {"grpc": {"port": 8000}},
+        "Readiness probe failed: error: this server does not implement the grpc health protocol",
+    ),
+    (
+        "grpc-not-serving",
+        python(GRPC_SERVER, "0.0.0.0:8000", "NOT_SERVING"),
+        {"grpc": {"port": 8000}},
+        'Readiness probe failed: service unhealthy (responded with "NOT_SERVING")',
     ),
 ]
 

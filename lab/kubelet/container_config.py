@@ -15,6 +15,7 @@ from lab.kubelet.volumes import Mounts, own
 from lab.loopback import Loopback
 from lab.runtime import images
 from lab.runtime.processes import Process, host_environment
+from lab.runtime.stdio import Stdio
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,22 @@ class ContainerConfig:
     workdir: Path
     loopback: Loopback
 
-    async def start(self, log: Path) -> Process:
+    async def start(self, log: Path, stdio: Stdio) -> Process:
         """Start the container's program. Raises processes.StartError."""
         log.parent.mkdir(parents=True, exist_ok=True)
-        return await Process.start(self.argv, dict(self.env), self.workdir, log)
+        return await self._start(self.argv, log, stdio)
+
+    async def begin(self, command: list[str], stdio: Stdio | None = None) -> Process:
+        """Start a command in the container. Raises processes.StartError."""
+        return await self._start(self.loopback.command(command), None, stdio)
+
+    async def _start(self, argv: list[str], log: Path | None, stdio: Stdio | None) -> Process:
+        terminal = {"TERM": "xterm"} if stdio and stdio.terminal is not None else {}  # as runc says
+        return await Process.start(argv, {**terminal, **self.env}, self.workdir, log, stdio)
 
     async def execute(self, command: list[str]) -> tuple[int, str]:
         """Run a command in the container; return its exit code and output. Raises processes.StartError."""
-        argv = [self.loopback.word(argument) for argument in command]
-        process = await Process.start(argv, dict(self.env), self.workdir)
+        process = await self.begin(command)
         try:
             return await process.wait(), process.output
         finally:

@@ -6,15 +6,18 @@ these there is preStop alone.
 
 import asyncio
 import signal
-from collections.abc import Iterable
-from contextlib import aclosing, suppress
+from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing, asynccontextmanager, closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.apimachinery.store import Object
 from lab.kubelet import probes
 from lab.kubelet.container_config import ContainerConfig
 from lab.kubelet.probes import Kind, ProbeErrored, ProbeFailed, Target, http_get
+from lab.kubelet.streaming import Attachment, Execution
 from lab.runtime.processes import Process, StartError
+from lab.runtime.stdio import Stdio
 
 if TYPE_CHECKING:
     from lab.kubelet.containers import Container
@@ -25,8 +28,13 @@ MINIMUM_GRACE = 2.0  # seconds between SIGTERM and SIGKILL, also where preStop h
 class ContainerRun:
     """A program that has just been started. Its Container, the observer, is told of events and results of probes."""
 
-    def __init__(self, process: Process, config: ContainerConfig, observer: "Container") -> None:
+    def __init__(
+        self, process: Process, config: ContainerConfig, observer: "Container", stdio: Stdio, log: Path
+    ) -> None:
         self._process, self._config, self._spec, self._observer = process, config, observer.spec, observer
+        self._stdio, self._log = stdio, log
+        self._attached = False
+        self._executions: set[Execution] = set()
         self._target = Target(config.loopback.pod_ip, self._spec, config.execute)
         self._terminating = False
 
@@ -38,6 +46,8 @@ class ContainerRun:
         finally:
             care.cancel()
             await self._process.kill()
+            for execution in list(self._executions):
+                await execution.process.kill()
             await asyncio.wait([care])
             if not care.cancelled():
                 care.result()
@@ -61,6 +71,28 @@ class ContainerRun:
         except TimeoutError:
             self.kill()
             await self._process.wait()
+
+    @asynccontextmanager
+    async def exec(self, command: list[str], *, stdin: bool, tty: bool) -> AsyncIterator[Execution]:
+        """Run a command beside the program for the length of the block; it ends with the program, too.
+
+        Raises processes.StartError.
+        """
+        with closing(Stdio.on_terminal() if tty else Stdio.pipes(stdin=stdin, outputs=True)) as stdio:
+            execution = Execution(await self._config.begin(command, stdio), stdio)
+            self._executions.add(execution)
+            try:
+                yield execution
+            finally:
+                self._executions.discard(execution)
+                await execution.process.kill()
+
+    @asynccontextmanager
+    async def attach(self) -> AsyncIterator[Attachment]:
+        """The program's own output from now on, and its stdin; the first who may write to that misses nothing."""
+        first, self._attached = self._stdio.stdin is not None and not self._attached, True
+        start = 0 if first else self._log.stat().st_size
+        yield Attachment(self._process, self._stdio, self._log, start, once=self._spec.get("stdinOnce", False))
 
     def kill(self) -> None:
         """SIGKILL."""

@@ -9,10 +9,11 @@ import logging
 import math
 import secrets
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from typing import Literal
 
 from lab.apimachinery.store import Object, now
-from lab.kubelet import container_config
+from lab.kubelet import container_config, streaming
 from lab.kubelet.container_config import ContainerConfig, PodNetwork
 from lab.kubelet.container_run import ContainerRun
 from lab.kubelet.environment import ConfigError
@@ -70,7 +71,7 @@ class Container:
         self._restarts = 0
         self._ready = False
         self._id = ""
-        self._run: ContainerRun | None = None
+        self.current: ContainerRun | None = None
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
@@ -104,17 +105,17 @@ class Container:
     async def stop(self, grace: float, after: Iterable[asyncio.Task[None]] = ()) -> None:
         """End it for good: preStop, SIGTERM once `after` are done, SIGKILL when the grace period (seconds) is over."""
         self._stopping = True
-        if self._run:
+        if self.current:
             self.record("Normal", "Killing", f"Stopping container {self.spec['name']}")
-            await self._run.terminate(grace, after)
+            await self.current.terminate(grace, after)
         elif self._task:
             self._task.cancel()
         await self.ended()
 
     def kill(self) -> None:
         """End its program at once."""
-        if self._run:
-            self._run.kill()
+        if self.current:
+            self.current.kill()
 
     async def close(self) -> None:
         """Give it up with all its processes, as when the lab ends."""
@@ -162,19 +163,20 @@ class Container:
         output.with_stem(str(self._restarts - 2)).unlink(missing_ok=True)  # --previous shows the last one, no older
         self._id = f"lab://{secrets.token_hex(32)}"
         self.record("Normal", "Created", f"Created container: {name}")
-        try:
-            process = await config.start(output)
-        except StartError as error:
-            self._could_not_start(f"unable to start container process: {error}")
-            return START_ERROR
-        started = now()
-        self.record("Normal", "Started", f"Started container {name}")
-        self._run = ContainerRun(process, config, self)
-        self._set({"running": {"startedAt": started}})
-        try:
-            code = await self._run.serve()
-        finally:
-            self._run = None
+        with closing(streaming.stdio(self.spec)) as stdio:
+            try:
+                process = await config.start(output, stdio)
+            except StartError as error:
+                self._could_not_start(f"unable to start container process: {error}")
+                return START_ERROR
+            started = now()
+            self.record("Normal", "Started", f"Started container {name}")
+            self.current = ContainerRun(process, config, self, stdio, output)
+            self._set({"running": {"startedAt": started}})
+            try:
+                code = await self.current.serve()
+            finally:
+                self.current = None
         self._set(self._terminated(code, "Error" if code else "Completed", started))
         return code
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.apimachinery.store import Object, Store
+from lab.kubelet.container_run import ContainerRun
 from lab.kubelet.node import NAME, Node
 from lab.kubelet.pod_worker import PodWorker
 from lab.network import Network
@@ -17,36 +18,42 @@ from lab.network import Network
 log = logging.getLogger(__name__)
 
 
-async def run(store: Store, state: Path, network: Network, kubeconfig: Callable[[str], Object]) -> None:
-    """Run the node's pods, until cancelled; then nothing of them is left but their objects.
+class Kubelet:
+    """The node's agent. `kubeconfig` makes one for the pods of a namespace."""
 
-    `kubeconfig` makes one for the pods of a namespace.
-    """
-    node = Node(store, state, network, kubeconfig)
-    node.register()
-    workers: dict[str, PodWorker] = {}
+    def __init__(self, store: Store, state: Path, network: Network, kubeconfig: Callable[[str], Object]) -> None:
+        self._node = Node(store, state, network, kubeconfig)
+        self._workers: dict[str, PodWorker] = {}
 
-    async def work(uid: str) -> None:
+    async def run(self) -> None:
+        """Run the node's pods, until cancelled; then nothing of them is left but their objects."""
+        self._node.register()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._node.renew_lease())
+            with self._node.store.watch(["pods"]) as events:
+                async for event in events:
+                    pod, uid = event.object, event.object["metadata"]["uid"]
+                    if pod["spec"].get("nodeName") != NAME:
+                        continue
+                    if uid not in self._workers:
+                        if event.type == "DELETED":
+                            continue
+                        self._workers[uid] = PodWorker(self._node, pod)
+                        group.create_task(self._work(uid))
+                    if event.type == "DELETED":
+                        self._workers[uid].delete()
+                    else:
+                        self._workers[uid].update(pod)
+
+    def container(self, pod: Object, name: str) -> ContainerRun | None:
+        """The run of a pod's container, where it runs."""
+        worker = self._workers.get(pod["metadata"]["uid"])
+        return worker.container(name) if worker else None
+
+    async def _work(self, uid: str) -> None:
         try:
-            await workers[uid].run()
+            await self._workers[uid].run()
         except Exception:
             log.exception("the pod with uid %s can't be looked after any more; delete it", uid)
         finally:
-            del workers[uid]
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(node.renew_lease())
-        with store.watch(["pods"]) as events:
-            async for event in events:
-                pod, uid = event.object, event.object["metadata"]["uid"]
-                if pod["spec"].get("nodeName") != NAME:
-                    continue
-                if uid not in workers:
-                    if event.type == "DELETED":
-                        continue
-                    workers[uid] = PodWorker(node, pod)
-                    group.create_task(work(uid))
-                if event.type == "DELETED":
-                    workers[uid].delete()
-                else:
-                    workers[uid].update(pod)
+            del self._workers[uid]

@@ -14,6 +14,7 @@ from lab.apimachinery.namespaces import dns_address
 from lab.apimachinery.store import Object, now
 from lab.kubelet import pod_status
 from lab.kubelet.container_config import PodNetwork
+from lab.kubelet.container_run import ContainerRun
 from lab.kubelet.containers import Container
 from lab.kubelet.node import Node
 from lab.kubelet.pod_status import Observed, is_sidecar
@@ -54,6 +55,10 @@ class PodWorker:
             if self._deletion.is_set():  # somebody is in more of a hurry now
                 asyncio.get_running_loop().call_later(grace, self._kill)
         self._deletion.set()
+
+    def container(self, name: str) -> ContainerRun | None:
+        """The run of a container, where it runs."""
+        return next((container.current for container in self._all() if container.spec["name"] == name), None)
 
     async def run(self) -> None:
         """Live the pod's life; when cancelled, end it at once and leave it in the store."""

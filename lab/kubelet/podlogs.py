@@ -8,17 +8,20 @@ import asyncio
 import datetime
 import io
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lab.apimachinery.errors import BadRequest
+from lab.apimachinery.podstate import container_of
 from lab.apimachinery.store import Object, Store
 from lab.objects.options import as_bool
 from lab.objects.validation import fields
 
 POLL_SECONDS = 0.1  # how often a followed file is looked at: there is no portable notice of its growth
+ATTACHED_POLL_SECONDS = 0.02  # the same where somebody types
+STAMP = len("2006-01-02T15:04:05.000000000Z ")
 CHUNK = 64 * 1024
 KIND = "PodLogOptions"
 OF_IMAGES = {"ErrImagePull": "image can't be pulled", "ImagePullBackOff": "trying and failing to pull image"}
@@ -76,23 +79,9 @@ def _number(query: Mapping[str, str], name: str, least: int) -> int | None:
 def find(store: Store, state: Path, namespace: str, name: str, options: LogOptions) -> "ContainerLog":
     """The log that is asked for. Raises errors.NotFound and, in the kubelet's words, errors.BadRequest."""
     pod = store.get("pods", namespace, name)
-    container = options.container or _only_container(pod)
-    names = [c["name"] for field in ("containers", "initContainers") for c in pod["spec"].get(field, [])]
-    if container not in names:
-        raise BadRequest(f"container {container} is not valid for pod {name}")
-    if not pod["spec"].get("nodeName"):
-        raise BadRequest(f"pod {name} does not have a host assigned")
+    container = container_of(pod, options.container)
     restart = _run_number(pod, container, previous=options.previous)
     return ContainerLog(store, log_path(state, pod, container, restart), pod, container, restart)
-
-
-def _only_container(pod: Object) -> str:
-    containers, init = ([c["name"] for c in pod["spec"].get(field, [])] for field in ("containers", "initContainers"))
-    if len(containers) == 1:
-        return str(containers[0])
-    message = f"a container name must be specified for pod {pod['metadata']['name']}, choose one of: "
-    message += f"[{' '.join(containers)}]" + (f" or one of the init containers: [{' '.join(init)}]" if init else "")
-    raise BadRequest(message)
 
 
 def _run_number(pod: Object, container: str, *, previous: bool) -> int:
@@ -117,6 +106,25 @@ def _container_status(pod: Object, container: str) -> Object | None:
     status = pod.get("status", {})
     found: list[Object] = status.get("containerStatuses", []) + status.get("initContainerStatuses", [])
     return next((c for c in found if c["name"] == container), None)
+
+
+async def written(path: Path, start: int, ended: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
+    """What a program writes from the log's offset `start` on, as it writes it, until it has `ended`."""
+    with path.open("rb") as file:
+        file.seek(max(start - 1, 0))
+        fresh = not start or file.read(1) == b"\n"  # at a line's beginning, where the log has its time
+        while True:
+            over, chunk = ended(), list[bytes]()  # asked before reading: nothing comes after it
+            while (line := file.readline(CHUNK)) and not (fresh and len(line) < STAMP):
+                chunk.append(line[STAMP if fresh else 0 :])
+                fresh = line.endswith(b"\n")
+            file.seek(-len(line), io.SEEK_CUR)
+            if chunk:
+                yield b"".join(chunk)
+            elif over:
+                return
+            else:
+                await asyncio.sleep(ATTACHED_POLL_SECONDS)
 
 
 class ContainerLog:

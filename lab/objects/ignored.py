@@ -33,7 +33,7 @@ KNOWN = {
         ),
         "Container": (
             "args command env envFrom image imagePullPolicy lifecycle livenessProbe name ports readinessProbe "
-            "restartPolicy startupProbe volumeMounts workingDir"
+            "restartPolicy startupProbe stdin stdinOnce tty volumeMounts workingDir"
         ),
         "ContainerPort": "containerPort name protocol",
         "Lifecycle": "preStop",
@@ -85,7 +85,6 @@ REASON = {
         "a pod is ready when its containers are": "readinessGates",
         "it pulls no images": "imagePullPolicy imagePullSecrets",
         "only an init container has one, Always; Kubernetes 1.34 drops others in silence": "restartPolicy",
-        "nobody can attach to a container": "stdin stdinOnce tty",
         "a volume is a directory of this machine": (
             "medium mountPropagation readOnly recursiveReadOnly sizeLimit volumeDevices"
         ),

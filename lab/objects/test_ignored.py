@@ -106,8 +106,8 @@ def test_volumes_that_it_lacks_are_named_with_those_that_it_has() -> None:
 def test_a_change_names_only_what_it_adds() -> None:
     old = pod(C | HARDENED)
     assert said("pods", pod(C | HARDENED | {"args": ["x"]}), old) == []
-    changed = pod(C | HARDENED | {"stdin": True})
-    assert said("pods", changed, old) == ["the lab ignores stdin: nobody can attach to a container"]
+    changed = pod(C | HARDENED, dnsPolicy="None")
+    assert said("pods", changed, old) == ["the lab ignores dnsPolicy: names are asked of its DNS only"]
 
 
 @pytest.mark.parametrize("plural", ["poddisruptionbudgets", "networkpolicies", "roles"])

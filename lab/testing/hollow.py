@@ -21,6 +21,7 @@ from lab.apimachinery.store import Object, Store, now
 from lab.apiserver import apiserver
 from lab.controllers import deployments, garbage_collector, jobs, namespaces, replicasets, scheduler
 from lab.kubeconfig import Credentials
+from lab.kubelet.kubelet import Kubelet
 from lab.kubelet.node import Node
 from lab.kubelet.podlogs import log_path
 from lab.network import Network
@@ -88,9 +89,10 @@ async def hollow_lab(state: Path) -> AsyncIterator[HollowLab]:
         of_namespace = partial(credentials.kubeconfig, server)
         kubeconfig.write(path, of_namespace("default"))
         Node(store, state, network, of_namespace).register()
+        kubelet = Kubelet(store, state, network, of_namespace)  # it isn't run: no pod has a container
         tls = credentials.tls(network.node)
         components = (
-            apiserver.run(store, network, state, tls=tls, token=credentials.token, ready=ready),
+            apiserver.run(store, network, state, kubelet, tls=tls, token=credentials.token, ready=ready),
             bootstrap.run(store, network),
             namespaces.run(store, credentials.ca),
             garbage_collector.run(store),

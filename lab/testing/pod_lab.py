@@ -14,7 +14,7 @@ from typing import Any
 from lab.apimachinery.store import Object, Store
 from lab.coredns import coredns
 from lab.kubeconfig import Credentials
-from lab.kubelet import kubelet
+from lab.kubelet.kubelet import Kubelet
 from lab.kubelet.node import NAME
 from lab.kubelet.podlogs import log_path
 from lab.network import Network
@@ -129,7 +129,7 @@ async def pod_lab(state: Path) -> AsyncIterator[PodLab]:
     store = Store()
     with closing(Network.take()) as network:
         kubeconfig = partial(Credentials().kubeconfig, "https://127.0.0.1:1")  # where nobody listens
-        async with running(coredns.run(store, network, ttl=1), kubelet.run(store, state, network, kubeconfig)):
+        async with running(coredns.run(store, network, ttl=1), Kubelet(store, state, network, kubeconfig).run()):
             namespace(store, NAMESPACE)
             await until(lambda: store.find("nodes", "", NAME), "the node is there")
             yield PodLab(store, state, network)
