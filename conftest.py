@@ -23,6 +23,7 @@ from tests.tutorial import Outputs, tutorials
 collect = tutorials().pytest()
 # These take the edge's host names as the manifests have them, of which a cluster has one each: one after the other.
 AT_THE_EDGE = ("ingress/README.md", "k8s/test_compare.py")
+DEBUGGING = ROOT / "docs" / "debugging.md"
 AUTOSCALING = ROOT / "docs" / "autoscaling"  # of a cluster alone: the lab has no autoscaler
 
 
@@ -31,7 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    is_tutorial = file_path.name == "README.md" and file_path.parent in [*strategies(), AUTOSCALING]
+    is_tutorial = file_path == DEBUGGING or (
+        file_path.name == "README.md" and file_path.parent in [*strategies(), AUTOSCALING]
+    )
     return collect(file_path, parent) if is_tutorial else None
 
 
@@ -65,7 +68,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "cluster_config" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.cluster)
-        if item.path.name == "README.md":
+        if item.path.suffix == ".md":
             item.add_marker(pytest.mark.tutorial)
             item.add_marker(pytest.mark.timeout(300))
         if item.path.parent == AUTOSCALING and not os.environ.get("KUBECONFIG"):
@@ -98,6 +101,7 @@ def outputs(request: pytest.FixtureRequest) -> Iterator[Outputs]:
     """What a tutorial's commands printed; written into it with --refresh."""
     outputs = Outputs(request.path)
     yield outputs
+    outputs.end()
     if request.config.getoption("refresh"):
         outputs.write()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sybil import Sybil
 
-from tests.tutorial import Outputs, same, tutorials
+from tests.tutorial import Outputs, excerpt, same, tutorials
 
 SHOWN = "Greeting: Hello you (Backend IP: 10.232.1.64)\nGreeting: Hello you (Backend IP: 10.232.1.65)\n"
 
@@ -28,6 +28,18 @@ def test_counts_count_within_a_tenth() -> None:
     assert not same("127.64.0.9  1 calls\n", "10.232.1.64  0 calls\n")
 
 
+@pytest.mark.parametrize("name", ["web-b5ddfbf-kl9rj", "web-5c8c9b7d6f-2xw4c"])
+def test_a_pods_hashes_are_the_runs_own_however_long(name: str) -> None:
+    assert same(f"{name} 1/1", "web-7bcf8b5b6d-87mp7 1/1")
+    assert not same(f"{name} 0/1", "web-7bcf8b5b6d-87mp7 1/1")
+
+
+def test_an_excerpt_has_some_lines_whose_numbers_do_not_count() -> None:
+    printed = "NAME READY\nweb-b5ddfbf-kl9rj  1/1  Running  9s\nslice-x2k9p  0x7f01\n"
+    assert excerpt(printed, "web-7bcf8b5b6d-87mp7   1/1   Running   24m\n…\nslice-87mp7 0x7fd8\n")
+    assert not excerpt(printed, "web-7bcf8b5b6d-87mp7   1/1   Pending   24m\n")
+
+
 def test_a_line_more_or_less_is_seen_and_warnings_of_the_lab_are_not() -> None:
     assert same("Warning: the lab ignores this\n" + SHOWN, SHOWN)
     assert not same(SHOWN + "No answer: UNAVAILABLE\n", SHOWN)
@@ -48,6 +60,19 @@ def test_a_block_fails_by_its_exit_code_or_by_what_it_prints(tmp_path: Path, pag
 
 def test_a_block_that_is_to_fail_and_one_that_is_skipped(tmp_path: Path) -> None:
     follow(tmp_path, "<!-- exits: 1 -->\n\n```sh\nfalse\n```\n\n<!-- skip: next -->\n\n```sh\nfalse\n```")
+
+
+def test_what_goes_on_beside_is_waited_for_and_ended(tmp_path: Path) -> None:
+    outputs = Outputs(tmp_path / "README.md")
+    page = "<!-- beside -->\n```sh\necho begun; sleep 600\n```\n\n```text\n{}\n```\n\n```sh\ntrue\n```"
+    try:
+        follow(tmp_path, page.format("begun"), outputs)
+        with pytest.raises(AssertionError, match="printed: begun"):
+            follow(tmp_path, page.format("another"), outputs)
+        assert [process.poll() for process in outputs.beside] == [None, None]
+    finally:
+        outputs.end()
+    assert all(process.returncode for process in outputs.beside)
 
 
 LAB, CLUSTER = "current-context: lab\n", "current-context: kind-kind\n"

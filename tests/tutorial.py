@@ -8,7 +8,9 @@ is a picture. A comment before a block says what it is else:
 - `<!-- exits: 1 -->`: its command is to fail, with this exit code;
 - `<!-- on: lab -->`, `<!-- on: cluster -->`: it is left out elsewhere, with the `text` block below it;
 - `<!-- with: grpcurl -->`: it is left out, likewise, where there is no such program;
-- `<!-- any order -->`: its lines come in an order of the run's own (pods are listed by their random names).
+- `<!-- any order -->`: its lines come in an order of the run's own (pods are listed by their random names);
+- `<!-- excerpt -->`: its lines, but for `…`, are some of those printed, and all numbers and hashes are the run's own;
+- `<!-- beside -->`: its command goes on beside the blocks that follow, once it has printed what the `text` block shows.
 
 `pytest NAME/README.md --refresh` writes what was printed into the README, wherever that differs.
 """
@@ -16,10 +18,13 @@ is a picture. A comment before a block says what it is else:
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sybil import Example, Sybil
@@ -34,7 +39,7 @@ OWN = [  # what differs from run to run → what stands for it
     (r" from \S+ namespace$", ""),  # kubectl 1.32 does not say it
     (r"dns://[\d.]+:\d+/", ""),  # how the lab asks its own DNS server
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+", "TIME"),
-    (r"-[a-z0-9]{8,10}-[a-z0-9]{5}\b", "-HASH"),
+    (r"-[a-z0-9]{5,10}-[a-z0-9]{5}\b", "-HASH"),
     (r"\d+\.\d\d ms", "N ms"),
     (r"after \d+ calls", "after N calls"),
     (r"Received \d+ calls on \d+ connection\(s\), \d+ in all", "Received N calls"),
@@ -51,6 +56,44 @@ class Outputs:
     page: Path
     printed: str | None = None
     changed: dict[str, str] = field(default_factory=dict)  # text block → what was printed
+    begun: "subprocess.Popen[str] | None" = None  # what goes on beside, and has not yet said what it should
+    beside: "list[subprocess.Popen[str]]" = field(default_factory=list)
+    readers: list[threading.Thread] = field(default_factory=list)
+
+    def begin(self, command: list[str], here: dict[str, Any]) -> None:
+        """Start a command that goes on."""
+        pipe = subprocess.PIPE
+        self.begun = subprocess.Popen(
+            command, **here, stdout=pipe, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        self.beside.append(self.begun)
+
+    def await_lines(self, shown: str) -> None:
+        """Wait until it has printed these lines first."""
+        process, self.begun = self.begun, None
+        assert process
+        assert process.stdout
+        timer = threading.Timer(TIMEOUT, process.kill)
+        timer.start()
+        try:
+            for line in shown.splitlines():
+                printed = process.stdout.readline()
+                assert same(printed, line), f"printed: {printed}"
+        finally:
+            timer.cancel()
+        self.readers.append(threading.Thread(target=process.stdout.read))  # it must not be held up by what it writes
+        self.readers[-1].start()
+
+    def end(self) -> None:
+        """End what still goes on."""
+        for process in self.beside:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+        for reader in self.readers:
+            reader.join()
+        for process in self.beside:
+            assert process.stdout
+            process.stdout.close()
 
     def write(self) -> None:
         """Put what was printed in place of what the page shows."""
@@ -84,6 +127,19 @@ def _same_line(printed: str, shown: str) -> bool:
     return printed == shown
 
 
+def excerpt(printed: str, shown: str) -> bool:
+    """Whether an output has the lines that a page shows of it."""
+    have = {_without_numbers(line) for line in lines(printed)}
+    return all(_without_numbers(line) in have for line in lines(shown) if line != "…")
+
+
+def _without_numbers(line: str) -> str:
+    line = re.sub(r"-[a-z0-9]{5}\b", "-HASH", line)
+    # Time, pid and line of a trace; grpcurl's time.
+    line = re.sub(r"^I\d+ [\d:.]+ \d+ (\w+\.cc):\d+\]|^[\d/]+ [\d:]+", r"\1", line)
+    return re.sub(r"0x[0-9a-f]+|IP\d+|\d+", "N", re.sub(r"[\d.]*\d(ns|us|ms|s|m|h)\b", "N", line))
+
+
 def comment(example: Example, pattern: str) -> re.Match[str] | None:
     """The comment of this form that stands before a block."""
     others = r"(?:\s*<!-- [^>]* -->)*"
@@ -104,18 +160,21 @@ def run(example: Example) -> None:
     """Run a block as a reader would type it, from the repository's root."""
     if reason := left_out(example):
         pytest.skip(reason)
-    command = example.parsed.replace(".venv/bin/python", sys.executable)
-    environment = {**os.environ, "KUBECONFIG": example.namespace["kubeconfig"]}
+    outputs: Outputs = example.namespace["outputs"]
+    command = ["bash", "-ec", example.parsed.replace(".venv/bin/python", sys.executable)]
+    here: Any = {"cwd": ROOT, "env": {**os.environ, "KUBECONFIG": example.namespace["kubeconfig"]}}
+    if comment(example, "beside"):
+        outputs.begin(command, here)
+        return
     done = subprocess.run(
-        ["bash", "-ec", command],
-        cwd=ROOT,
-        env=environment,
+        command,
+        **here,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,  # in the order in which a terminal has them
         text=True,
         timeout=TIMEOUT,
     )
-    printed = example.namespace["outputs"].printed = done.stdout
+    printed = outputs.printed = done.stdout
     expected = comment(example, r"exits: (\d+)")
     assert done.returncode == int(expected[1] if expected else 0), f"exit code {done.returncode}; printed:\n{printed}"
 
@@ -124,12 +183,23 @@ def compare(example: Example) -> None:
     """What the last block printed is what the tutorial shows."""
     outputs: Outputs = example.namespace["outputs"]
     printed, outputs.printed = outputs.printed, None
-    if printed is not None and not same(printed, example.parsed, any_order=bool(comment(example, "any order"))):
+    if outputs.begun:
+        outputs.await_lines(example.parsed)
+    elif printed is None:
+        return
+    elif comment(example, "excerpt"):
+        assert excerpt(printed, example.parsed), f"printed:\n{printed}"
+    elif not same(printed, example.parsed, any_order=bool(comment(example, "any order"))):
         outputs.changed[example.parsed] = re.sub(*WARNING, printed, flags=re.MULTILINE)
         raise AssertionError(f"printed:\n{printed}")
 
 
 def tutorials() -> Sybil:
-    """The READMEs of the strategies, for pytest to collect."""
+    """The READMEs of the strategies, and the page on debugging, for pytest to collect."""
     blocks = (CodeBlockParser("sh", run), CodeBlockParser("text", compare))
-    return Sybil((*blocks, SkipParser()), patterns=["*/README.md"], path=str(ROOT), fixtures=["kubeconfig", "outputs"])
+    return Sybil(
+        (*blocks, SkipParser()),
+        patterns=["*/README.md", "docs/debugging.md"],
+        path=str(ROOT),
+        fixtures=["kubeconfig", "outputs"],
+    )
