@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from catalogue import ROOT
+from catalogue import ROOT, demos
 
 pytestmark = pytest.mark.timeout(180)
+AFTER = "Next: all of them measured: [compare](../compare/README.md)."  # what the last strategy's page ends in
 ROW = "| [`dummy`](dummy/README.md) | nobody | nothing to do | it does nothing |\n"
 
 
@@ -32,7 +33,7 @@ def its_own_directory(copy: Path) -> None:
     """That of the simplest strategy, by another name."""
     shutil.copytree(copy / "clusterip", copy / "dummy")
     for path in [*(copy / "dummy").rglob("*.*")]:
-        text = path.read_text().replace("clusterip", "dummy")
+        text = re.sub(r"^Next: .*", AFTER, path.read_text().replace("clusterip", "dummy"), flags=re.MULTILINE)
         path.write_text(re.sub(r"^order = \d+", "order = 99", text, flags=re.MULTILINE))
         path.rename(path.with_name(path.name.replace("clusterip", "dummy")))
 
@@ -48,7 +49,18 @@ def its_row_in_the_readme(copy: Path) -> None:
     readme.write_text(readme.read_text().replace(last, last + ROW))
 
 
-STEPS: list[Callable[[Path], None]] = [its_own_directory, its_name_in_tox_ini, its_row_in_the_readme]
+def its_place_in_the_walk(copy: Path) -> None:
+    """Behind the strategy that is taught last."""
+    before = copy / demos()[-1].name.partition("/")[0] / "README.md"
+    before.write_text(before.read_text().replace(AFTER, "Next: [dummy](../dummy/README.md)."))
+
+
+STEPS: list[Callable[[Path], None]] = [
+    its_own_directory,
+    its_name_in_tox_ini,
+    its_row_in_the_readme,
+    its_place_in_the_walk,
+]
 
 
 def python(copy: Path, *args: str) -> subprocess.CompletedProcess[str]:
@@ -56,18 +68,14 @@ def python(copy: Path, *args: str) -> subprocess.CompletedProcess[str]:
 
 
 def check(copy: Path) -> subprocess.CompletedProcess[str]:
-    return python(copy, "pytest", "-q", "tests/test_repository.py", "tests/test_manifests.py", "-k", "not make_test")
+    tests = [f"tests/test_{name}.py" for name in ("repository", "manifests", "next")]
+    return python(copy, "pytest", "-q", *tests, "-k", "not make_test")
 
 
 def test_a_strategy_is_added_in_the_places_that_contributing_names(copy: Path) -> None:
-    places = (
-        (ROOT / "CONTRIBUTING.md").read_text().partition("## A new strategy")[2].partition(":")[2].partition(".\n")[0]
-    )
-    assert [word for word in ("directory", "tox.ini", "README.md") if word in places] == [
-        "directory",
-        "tox.ini",
-        "README.md",
-    ]
+    chapter = (ROOT / "CONTRIBUTING.md").read_text().partition("## A new strategy")[2]
+    places = chapter.partition(":")[2].partition(". ")[0]
+    assert re.findall(r"directory|tox\.ini|README\.md|Next:", places) == ["directory", "tox.ini", "README.md", "Next:"]
     for step in STEPS:
         step(copy)
     for done in (
