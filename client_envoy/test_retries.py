@@ -85,7 +85,7 @@ def test_a_call_that_a_handler_answered_with_unavailable_is_run_again_only_where
 
 def test_the_readmes_route_for_an_idempotent_method_has_that_tried_again_and_no_other() -> None:
     def change(config: Config) -> None:
-        [block] = re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)
+        [block] = re.findall(r"```yaml\n(- match: .*?)```", README.read_text(), re.DOTALL)
         virtual_host(config)["routes"][:0] = yaml.safe_load(block)
 
     with pods(3, change=change, flags=SOON_GONE) as running, running.channel() as channel:
