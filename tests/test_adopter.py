@@ -16,13 +16,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import grpc
 import pytest
 import trustme
 import yaml
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from catalogue import ROOT, demos
+from lab.testing.kubectl import MISSING
 from testing.dns import dns
-from testing.processes import process
+from testing.processes import loopback_network, process
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 TITLE = "Take it into your service"
@@ -201,6 +204,7 @@ def adopter(strategy: str, directory: Path, pods: int) -> Iterator[Adopter]:
         yield his
 
 
+@pytest.mark.skipif(MISSING, reason="kubectl is not on PATH")
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_what_the_page_says_gives_an_adopters_service_the_strategys_balance(strategy: str, tmp_path: Path) -> None:
     expectations = STRATEGIES[strategy].expectations
@@ -218,3 +222,24 @@ def test_what_the_page_says_gives_an_adopters_service_the_strategys_balance(stra
         then = client.stopped()
     assert not then["failures"], then
     assert len(then["calls"]) == 2 * spread["replicas"], then
+
+
+def test_the_servers_code_says_not_serving_and_answers_on_before_it_ends(tmp_path: Path) -> None:
+    take("client_roundrobin", tmp_path, pods=3)
+    address = f"{loopback_network()}.1:8000"
+    command, env = [sys.executable, "server.py", address], {**os.environ, "POD_IP": "1.2.3.4"}
+    with subprocess.Popen(command, cwd=tmp_path, env=env) as server, grpc.insecure_channel(address) as channel:
+        try:
+            health = health_pb2_grpc.HealthStub(channel)
+            requests = [health_pb2.HealthCheckRequest(service=service) for service in ("", "my.Catalogue")]
+            watches = [health.Watch(request, timeout=20, wait_for_ready=True) for request in requests]
+            assert [next(watch).status for watch in watches] == [health_pb2.HealthCheckResponse.SERVING] * 2
+            server.terminate()
+            assert [next(watch).status for watch in watches] == [health_pb2.HealthCheckResponse.NOT_SERVING] * 2
+            list_items: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/my.Catalogue/ListItems")
+            assert b"anvil" in list_items(b"", timeout=5)
+            for watch in watches:
+                watch.cancel()
+            assert server.wait(timeout=10) == 0
+        finally:
+            server.kill()
