@@ -99,7 +99,8 @@ async def test_make_lab_opens_it(hostile: dict[str, str], tmp_path: Path) -> Non
     python = venv / "bin/python"
     python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
     python.chmod(0o755)
-    (venv / "ready").touch()
+    for stamp in ("made", "with-lab"):
+        (venv / stamp).touch()
     shown = await typed(hostile | {"SHELL": "/bin/bash"}, "make", "lab", f"VENV={venv}", keys=ASK)
     assert "node/lab" in shown.splitlines(), shown
     assert "(lab) " in shown
