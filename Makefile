@@ -17,7 +17,7 @@ lab: SIZE = 340 MB
 lab: $(VENV)/with-lab ## a shell with a Kubernetes of processes around it: kubectl works, no Docker, no root
 	@command -v kubectl >/dev/null || { echo "lab: kubectl is not on PATH; install it: https://kubernetes.io/docs/tasks/tools/"; exit 2; }
 	@echo "A bash without your rc files, so that nothing in them names another cluster: kubectl in it talks to a lab of its own,"
-	@echo "which exit ends. Try: kubectl apply -f clusterip/manifests"
+	@echo "which exit ends. What to type in it is in README.md and in clusterip/README.md."
 	@$(VENV)/bin/python -m lab shell
 
 tools: SIZE = 290 MB

@@ -15,8 +15,13 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from lab.apimachinery.errors import LabError
-from lab.cluster import cluster
+try:
+    from lab.apimachinery.errors import LabError
+    from lab.cluster import cluster
+except ModuleNotFoundError as error:  # another Python than that of .venv
+    remedy = "`make lab` installs it; by hand it is .venv/bin/python -m lab"
+    print(f"lab: {sys.executable} has no module {error.name}; {remedy}", file=sys.stderr)
+    sys.exit(2)
 
 FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 BASH = ["bash", "--noprofile", "--norc"]  # whatever SHELL is: that one's rc files come after what it inherits
@@ -39,13 +44,18 @@ def main() -> int:
     run_parser = verbs.add_parser("run", help="run a command in a lab of its own, as in: lab run -- kubectl get nodes")
     run_parser.add_argument("command", nargs="+", metavar="COMMAND", help="finds the lab by KUBECONFIG")
     shell_parser = verbs.add_parser("shell", help="run a bash in a lab of its own, which reads no rc file of yours")
-    shell_parser.set_defaults(command=BASH)
     for verb in (up_parser, run_parser, shell_parser):
         verb.add_argument("--dns-ttl", type=_seconds, default=30, metavar="SECONDS", help=TTL_HELP)
     arguments = parser.parse_args()
     try:
         ttl = arguments.dns_ttl
-        return asyncio.run(_up(ttl) if arguments.verb == "up" else _run(arguments.command, ttl))
+        match arguments.verb:
+            case "up":
+                return asyncio.run(_up(ttl))
+            case "shell":
+                return asyncio.run(_shell(ttl))
+            case _:
+                return asyncio.run(_run(arguments.command, ttl))
     except* LabError as errors:  # of components too, which run side by side
         for error in errors.exceptions:
             print(f"lab: {error}", file=sys.stderr)
@@ -67,11 +77,45 @@ async def _up(dns_ttl: int) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     async with cluster(dns_ttl) as kubeconfig:
-        print(f"export KUBECONFIG={shlex.quote(str(kubeconfig))}", flush=True)
+        print(_export(kubeconfig), flush=True)
         print("lab: running until Ctrl-C", file=sys.stderr)
         await stop.wait()
         loop.remove_signal_handler(signal.SIGINT)  # a second Ctrl-C need not wait for anything
     return 0
+
+
+async def _shell(dns_ttl: int) -> int:
+    """Run a bash in a lab of its own. How the last command typed there ended is no failure of the lab."""
+    async with cluster(dns_ttl) as kubeconfig:
+        print(f"lab: for other terminals: {_export(kubeconfig)}", file=sys.stderr)
+        await _command(_program(BASH[0]), BASH[1:], kubeconfig)
+    return 0
+
+
+async def _run(command: list[str], dns_ttl: int) -> int:
+    """Run a command in a lab of its own; return its exit status as a shell would."""
+    program = _program(command[0])
+    async with cluster(dns_ttl) as kubeconfig:
+        status = await _command(program, command[1:], kubeconfig)
+    return status if status >= 0 else 128 - status
+
+
+def _export(kubeconfig: Path) -> str:
+    """What a shell can run as it is."""
+    return f"export KUBECONFIG={shlex.quote(str(kubeconfig))}"
+
+
+def _path() -> str:
+    """PATH for what runs in the lab: `python` is the lab's own, so that `python -m compare` finds what it needs."""
+    return f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+
+
+def _program(name: str) -> str:
+    """Its path. Raises LabError."""
+    if program := shutil.which(name, path=_path()):
+        return program
+    why = "there is no such program on PATH; install it, or try: lab run -- ANOTHER"
+    raise LabError(f"cannot run {name}: {why}")
 
 
 def _environment(kubeconfig: Path) -> dict[str, str]:
@@ -79,26 +123,20 @@ def _environment(kubeconfig: Path) -> dict[str, str]:
     inherited = {
         name: value for name, value in os.environ.items() if name not in READ_FIRST and not name.startswith(FUNCTIONS)
     }
-    return inherited | {"KUBECONFIG": str(kubeconfig), "KUBERC": "off", "PS1": PROMPT}
+    return inherited | {"KUBECONFIG": str(kubeconfig), "KUBERC": "off", "PS1": PROMPT, "PATH": _path()}
 
 
-async def _run(command: list[str], dns_ttl: int) -> int:
-    """Run a command in a lab of its own; return its exit status as a shell would."""
-    program = shutil.which(command[0])
-    if program is None:
-        why = "there is no such program on PATH; install it, or try: lab run -- ANOTHER"
-        raise LabError(f"cannot run {command[0]}: {why}")
-    async with cluster(dns_ttl) as kubeconfig:
-        process = await asyncio.create_subprocess_exec(program, *command[1:], env=_environment(kubeconfig))
-        loop = asyncio.get_running_loop()
-        for number in FORWARDED:
-            loop.add_signal_handler(number, process.send_signal, number)
-        # Ctrl-C at a terminal reaches the command by itself.
-        own_terminal = os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
-        interrupt = (lambda: None) if own_terminal else (lambda: process.send_signal(signal.SIGINT))
-        loop.add_signal_handler(signal.SIGINT, interrupt)
-        status = await process.wait()
-    return status if status >= 0 else 128 - status
+async def _command(program: str, arguments: list[str], kubeconfig: Path) -> int:
+    """Run it in the lab until it ends; return its status, below 0 for a signal's number."""
+    process = await asyncio.create_subprocess_exec(program, *arguments, env=_environment(kubeconfig))
+    loop = asyncio.get_running_loop()
+    for number in FORWARDED:
+        loop.add_signal_handler(number, process.send_signal, number)
+    # Ctrl-C at a terminal reaches the command by itself.
+    own_terminal = os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
+    interrupt = (lambda: None) if own_terminal else (lambda: process.send_signal(signal.SIGINT))
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    return await process.wait()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -142,3 +143,16 @@ async def test_a_wrong_flag_is_said_in_one_line(lab: Lab, arguments: list[str], 
 async def test_a_command_that_there_is_not_is_said_in_one_line(lab: Lab) -> None:
     expected = "lab: cannot run kubctl: there is no such program on PATH; install it, or try: lab run -- ANOTHER\n"
     assert await said(await lab("run", "--", "kubctl", "get", "pods")) == ("", expected, 2)
+
+
+async def test_a_command_in_the_lab_has_the_labs_python(lab: Lab) -> None:
+    out, err, _ = await said(await lab("run", "--", "python", "-c", "import sys; print(sys.prefix)"))
+    assert (out, err) == (f"{sys.prefix}\n", "")
+
+
+async def test_a_python_that_lacks_what_the_lab_needs_is_said_in_one_line() -> None:
+    python = await asyncio.create_subprocess_exec(sys.executable, "-S", "-m", "lab", "up", stdout=PIPE, stderr=PIPE)
+    out, err, status = await said(python)
+    remedy = "`make lab` installs it; by hand it is .venv/bin/python -m lab"
+    assert re.fullmatch(f"lab: {re.escape(sys.executable)} has no module \\w+; {re.escape(remedy)}\n", err), err
+    assert (out, status) == ("", 2)

@@ -106,6 +106,15 @@ async def test_make_lab_opens_it(hostile: dict[str, str], tmp_path: Path) -> Non
     assert "(lab) " in shown
 
 
+async def test_it_says_what_other_terminals_need_and_ends_well_whatever_was_typed_last(tmp_path: Path) -> None:
+    variables = os.environ | {"XDG_RUNTIME_DIR": str(tmp_path), "PS1": ""}
+    pipe = asyncio.subprocess.PIPE
+    shell = await asyncio.create_subprocess_exec(*LAB, "shell", stdin=pipe, stdout=pipe, stderr=pipe, env=variables)
+    out, err = await asyncio.wait_for(shell.communicate(b"echo $KUBECONFIG; false\n"), 20)
+    assert err.decode() == f"lab: for other terminals: export KUBECONFIG={out.decode()}"
+    assert shell.returncode == 0
+
+
 @pytest.mark.parametrize(
     ("command", "answer"),
     [
