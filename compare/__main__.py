@@ -13,17 +13,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lightkube import ApiError
-from rich.console import Console
+try:
+    from lightkube import ApiError
+    from rich.console import Console
 
-from catalogue import CatalogueError, Demo, chosen
-from compare import cluster, terminal, words
-from compare.connection import connect
-from compare.errors import CompareError
-from compare.run import Run
-from compare.trial import check_drills
-from compare.verdict import Row
-from greeter_client.flags import seconds
+    from catalogue import CatalogueError, Demo, chosen
+    from compare import cluster, terminal, words
+    from compare.connection import connect
+    from compare.errors import CompareError
+    from compare.run import Run
+    from compare.trial import check_drills
+    from compare.verdict import Row
+    from greeter_client.flags import seconds
+except ModuleNotFoundError as error:  # another Python than that of .venv
+    remedy = "`make tools` installs it; then it is .venv/bin/python -m compare"
+    print(f"compare: {sys.executable} has no module {error.name}; {remedy}", file=sys.stderr)
+    sys.exit(2)
 
 MISSED, FAILED = 1, 2  # exit codes
 Measured = tuple[Sequence[Row], dict[str, Any]]  # and what it was measured on

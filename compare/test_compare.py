@@ -4,13 +4,14 @@ import asyncio
 import json
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from catalogue import Demo, demos
+from catalogue import ROOT, Demo, demos
 from compare.api import Api, Object
 from compare.conftest import Compare, Refusal, state
 from compare.errors import ClusterError, CompareError
@@ -345,3 +346,10 @@ async def test_a_run_with_drills_names_what_each_strategy_missed_and_one_that_ca
     assert len(made["ready"]) == 2
     assert "mine: balancer away: new pod" in said
     assert await found(api, "/api/v1/namespaces", labelSelector=OURS) == []
+
+
+def test_a_python_that_lacks_what_compare_needs_is_said_in_one_line() -> None:
+    done = subprocess.run([sys.executable, "-S", "-m", "compare"], cwd=ROOT, capture_output=True, text=True)
+    remedy = "`make tools` installs it; then it is .venv/bin/python -m compare"
+    assert done.stderr == f"compare: {sys.executable} has no module lightkube; {remedy}\n"
+    assert (done.returncode, done.stdout) == (2, "")
