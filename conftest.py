@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     is_tutorial = file_path == DEBUGGING or (
-        file_path.name == "README.md" and file_path.parent in [*strategies(), AUTOSCALING]
+        file_path.name == "README.md" and file_path.parent in [ROOT, *strategies(), AUTOSCALING]
     )
     return collect(file_path, parent) if is_tutorial else None
 

@@ -195,11 +195,7 @@ def compare(example: Example) -> None:
 
 
 def tutorials() -> Sybil:
-    """The READMEs of the strategies, and the page on debugging, for pytest to collect."""
+    """The READMEs, and the page on debugging, for pytest to collect."""
     blocks = (CodeBlockParser("sh", run), CodeBlockParser("text", compare))
-    return Sybil(
-        (*blocks, SkipParser()),
-        patterns=["*/README.md", "docs/debugging.md"],
-        path=str(ROOT),
-        fixtures=["kubeconfig", "outputs"],
-    )
+    pages = ["README.md", "*/README.md", "docs/debugging.md"]
+    return Sybil((*blocks, SkipParser()), patterns=pages, path=str(ROOT), fixtures=["kubeconfig", "outputs"])
