@@ -19,8 +19,6 @@ from compare import words
 from compare.verdict import Row
 
 TEMPLATE = Path(__file__).with_name("report.html")
-HEADINGS = ("strategy", "who picks", "calls per pod", "fairness", "p50 × direct", "new pods got", "how soon")
-
 SIZE = (4.4, 3.2)  # inches: drawn for a phone's width, so that nothing shrinks there
 # Legible on white and on near-black. Old pods are cool, new ones warm.
 OLD, NEW = (
@@ -51,7 +49,7 @@ def page(rows: Sequence[Row], about: dict[str, Any]) -> str:
     return environment.from_string(TEMPLATE.read_text()).render(
         about=about,
         drills=drills,
-        headings=[*HEADINGS, *(f"failed, {words.drill(name)}" for name in drills), "verdict"],
+        headings=[*words.HEADINGS, *(f"failed, {words.drill(name)}" for name in drills), "verdict"],
         notes=words.notes(rows, about),
         plots={row.demo.name: _plots(row) for row in rows},
         rows=rows,

@@ -91,7 +91,9 @@ class Run:
 
     async def _scale_out(self, subject: Subject) -> None:
         async with subject.namespace.watched():
-            subject.row.scale_out = await trial.scale_out(subject.demo, subject.namespace, self._dns_cache)
+            subject.row.scale_out = await trial.scale_out(
+                subject.demo, subject.namespace, self._dns_cache, partial(self._say, subject.demo.name)
+            )
         subject.row.missed += verdict.scale_out(subject.demo, subject.row.scale_out)
 
     async def _drills(self, subject: Subject) -> None:
@@ -101,7 +103,9 @@ class Run:
 
     async def _drill(self, name: str, subject: Subject) -> None:
         async with subject.namespace.watched():
-            subject.row.drills[name] = await trial.drill(subject.demo, subject.namespace, name, self._dns_cache)
+            subject.row.drills[name] = await trial.drill(
+                subject.demo, subject.namespace, name, self._dns_cache, partial(self._say, subject.demo.name)
+            )
         subject.row.missed += verdict.drill(subject.demo, name, subject.row.drills[name])
 
     async def _delete(self) -> None:

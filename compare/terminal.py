@@ -1,4 +1,4 @@
-"""What a terminal shows: what is going on meanwhile, then the results as a table, in 80 columns."""
+"""What a terminal shows: what is going on meanwhile, then the results as a table, in 80 columns or in 120."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +15,8 @@ from compare import words
 from compare.run import Say
 from compare.verdict import Row
 
+WIDE = 120  # columns in which calls alone need a second line
+NARROW = ("fair-\nness", "p50 ×\ndirect", "new pods\ngot", "how\nsoon")  # headings in 80 columns
 BAR = 5  # characters that stand for the calls of the busiest pod there could be
 
 
@@ -24,7 +26,7 @@ def progress(demos: Sequence[Demo], *, drills: bool) -> Iterator[Say]:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),  # as wide whatever stands beside it
         TimeElapsedColumn(),
         TextColumn("{task.fields[what]}"),
     )
@@ -40,18 +42,7 @@ def progress(demos: Sequence[Demo], *, drills: bool) -> Iterator[Say]:
 
 def show(console: Console, rows: Sequence[Row], notes: Sequence[str]) -> None:
     """Print the table, that of the drills where there were some, what was missed, and what the figures mean."""
-    table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("strategy", no_wrap=True)
-    table.add_column("who picks", width=8)
-    table.add_column("calls\nper pod", no_wrap=True)
-    for heading in ("fair-\nness", "p50 ×\ndirect", "new pods\ngot", "how\nsoon"):
-        table.add_column(heading)
-    table.add_column("verdict", no_wrap=True)
-    for row in rows:
-        cells: list[RenderableType] = [f"[bold]{row.demo.name}[/]", escape(row.demo.expectations["picks"]), _bars(row)]
-        cells += [words.fairness(row), words.overhead(row), words.new_share(row), words.soon(row)]
-        table.add_row(*cells, Text(words.verdict(row), style=_style(row)))
-    console.print(table)
+    console.print(_table(rows, wide=console.width >= WIDE))
     if drills := words.drills(rows):
         console.print(_drills(rows, drills))
     for row in rows:
@@ -59,6 +50,25 @@ def show(console: Console, rows: Sequence[Row], notes: Sequence[str]) -> None:
             console.print(Text(f"{row.demo.name}: {reason}", style="bold red"))
     for note in notes:
         console.print(Text(note, style="dim"))
+
+
+def _table(rows: Sequence[Row], *, wide: bool) -> Table:
+    strategy, who, _, *figures = words.HEADINGS
+    table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(strategy, no_wrap=True)
+    table.add_column(who, width=None if wide else 8)
+    table.add_column("calls\nper pod", no_wrap=True)
+    for heading in figures if wide else NARROW:
+        table.add_column(heading, no_wrap=wide)
+    table.add_column("verdict", no_wrap=True)
+    for row in rows:
+        share, verdict = words.new_share(row), words.verdict(row)
+        if wide:
+            share, verdict = share.replace("\n", " "), verdict.replace("\n", " ")
+        cells: list[RenderableType] = [f"[bold]{row.demo.name}[/]", escape(row.demo.expectations["picks"]), _bars(row)]
+        cells += [words.fairness(row), words.overhead(row), share, words.soon(row)]
+        table.add_row(*cells, Text(verdict, style=_style(row)))
+    return table
 
 
 def _style(row: Row) -> str:

@@ -55,9 +55,13 @@ def test_the_figures_of_a_row() -> None:
     assert words.overhead(figures) == "1.25"
 
 
-def printed(*rows: Row) -> str:
+def test_a_first_call_just_before_we_heard_of_readiness_came_at_once() -> None:
+    assert words.soon(row(scale_out=row().scale_out | {"first_call_after_s": {"10.0.0.3": -0.04}})) == "0.0 s"  # type: ignore[operator]
+
+
+def printed(*rows: Row, width: int = 80) -> str:
     file = io.StringIO()
-    terminal.show(Console(file=file, width=80), rows, words.notes(rows, ABOUT))
+    terminal.show(Console(file=file, width=width), rows, words.notes(rows, ABOUT))
     return file.getvalue()
 
 
@@ -78,6 +82,20 @@ def test_the_table_fits_80_columns_with_nothing_cut() -> None:
         "Gateway",
         "API",
     ]
+
+
+def test_in_120_columns_calls_alone_have_a_second_line() -> None:
+    told = row("grpclb")
+    told.demo.expectations["picks"] = "the client, told"
+    lacking = row("ingress/gateway", lacks="Gateway API", spread=None, scale_out=None)
+    lines = printed(row(), told, lacking, row("clusterip", missed=["m"]), width=120).splitlines()
+    assert max(map(len, lines)) <= 120
+    below, headings = lines[0].split(), re.split("  +", lines[1].strip())
+    assert (below, headings) == (["calls"], ["strategy", "who picks", "per pod", *words.HEADINGS[3:], "verdict"])
+    [of_told] = [line for line in lines if line.startswith("grpclb")]
+    cells = ["grpclb", "the client, told", "██", "150", "0.67", "1.25", "33% (even: 33%)", "25 s", "✓ as predicted"]
+    assert re.split("  +", of_told.strip()) == cells
+    assert "– needs Gateway API" in "\n".join(lines)
 
 
 def test_what_the_cluster_lacks_is_in_the_pages_table_and_has_no_plots() -> None:

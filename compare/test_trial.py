@@ -1,5 +1,6 @@
 """What expectations.toml has written wrongly is said in one line: a drill before anything is measured."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from catalogue import Demo
 from compare.conftest import Refusal
 from compare.errors import CompareError
-from compare.trial import check_drills, deadline
+from compare.trial import check_drills, count_down, deadline
 
 AWAY = {"do": "away", "component": "balancer", "away": "20s", "failed_attempts": 0, "new_pods_within": "2s"}
 
@@ -85,3 +86,11 @@ def test_a_time_that_is_none_is_named_with_its_remedy() -> None:
     wrong = Demo("mine", Path(), {"scale_out": {"within": "soon", "dns_cached": True}})
     with pytest.raises(CompareError, match=r"mine/expectations.toml: within is 'soon', not a duration; write 30s"):
         deadline(wrong, dns_cache=0)
+
+
+async def test_a_wait_is_told_each_second_and_over_in_time() -> None:
+    told: list[str] = []
+    end = time.time() + 1.2
+    await count_down(end, "counts calls", told.append)
+    assert told[:2] == ["counts calls: 1 s", "counts calls: 0 s"]
+    assert time.time() >= end

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from catalogue import Demo
@@ -10,6 +10,8 @@ from compare.errors import CompareError
 from compare.job import measuring
 from compare.namespace import CLIENT, COMPONENT, SERVER, Namespace
 from helloworld import durations
+
+Tell = Callable[[str], None]  # what is going on
 
 RATE = 100  # calls a second while something is done to the servers
 LASTING = ("--duration=1h", f"--rate={RATE}")  # until it is stopped
@@ -49,7 +51,7 @@ async def spread(demo: Demo, namespace: Namespace) -> dict[str, Any]:
     return {"pods": sorted(backends), "client": result}
 
 
-async def scale_out(demo: Demo, namespace: Namespace, dns_cache: float) -> dict[str, Any]:
+async def scale_out(demo: Demo, namespace: Namespace, dns_cache: float, tell: Tell) -> dict[str, Any]:
     """More replicas under calls: what the new ones get, and how long after we heard that they are ready."""
     expected, spread = demo.expectations["scale_out"], demo.expectations["spread"]
     old = await namespace.ready(spread["replicas"])
@@ -60,7 +62,7 @@ async def scale_out(demo: Demo, namespace: Namespace, dns_cache: float) -> dict[
         await namespace.scale(expected["replicas"])
         backends = await namespace.ready(expected["replicas"])
         ready = max(backend.heard for backend in backends.values())
-        await asyncio.sleep(ready + due + SETTLED - time.time())  # the measurement itself
+        await count_down(ready + due + SETTLED, "counts what new pods get", tell)  # the measurement itself
         result = await measurement.stop()
     new = {address: b.heard for address, b in backends.items() if address not in old}
     got = result["backends"]
@@ -80,7 +82,7 @@ async def scale_out(demo: Demo, namespace: Namespace, dns_cache: float) -> dict[
     }
 
 
-async def drill(demo: Demo, namespace: Namespace, name: str, dns_cache: float) -> dict[str, Any]:
+async def drill(demo: Demo, namespace: Namespace, name: str, dns_cache: float, tell: Tell) -> dict[str, Any]:
     """Take something away under calls: failed attempts, retries counted; and what is seen of `away`, below."""
     drill, spread = demo.expectations["drills"][name], demo.expectations["spread"]
     replicas = spread["replicas"]
@@ -97,8 +99,8 @@ async def drill(demo: Demo, namespace: Namespace, name: str, dns_cache: float) -
             await namespace.restart()
             await namespace.gone(replicas)
         else:
-            figures = await _away(namespace, drill, demo.expectations["scale_out"]["replicas"], old, dns_cache)
-        await asyncio.sleep(enough - time.time())
+            figures = await _away(namespace, drill, demo.expectations["scale_out"]["replicas"], old, dns_cache, tell)
+        await count_down(enough, "makes calls enough", tell)
         result = await measurement.stop()
     if drill["do"] == "away":
         got = result["backends"]
@@ -112,7 +114,7 @@ async def drill(demo: Demo, namespace: Namespace, name: str, dns_cache: float) -
 
 
 async def _away(
-    namespace: Namespace, drill: dict[str, Any], replicas: int, old: Collection[str], dns_cache: float
+    namespace: Namespace, drill: dict[str, Any], replicas: int, old: Collection[str], dns_cache: float, tell: Tell
 ) -> dict[str, Any]:
     """Every Deployment of a component has no pod for a while, in which new servers come; then it has its pods again."""
     wanted = await namespace.replicas(drill["component"])
@@ -121,16 +123,23 @@ async def _away(
     await namespace.gone(0, drill["component"])
     gone = time.time()
     await namespace.scale(replicas)
-    await asyncio.sleep(durations.seconds(drill["away"]))
+    await count_down(time.time() + durations.seconds(drill["away"]), f"{drill['component']} is away", tell)
     for deployment, number in wanted.items():
         await namespace.scale(number, deployment)
     await namespace.rolled_out(*wanted)
     back = time.time()  # our receipt of the watch's event
     ready = {a: b.heard for a, b in (await namespace.ready(replicas)).items() if a not in old}
     due = durations.seconds(drill.get("new_pods_within", "0")) + (dns_cache if drill.get("dns_cached") else 0)
-    await asyncio.sleep(max(back, *ready.values()) + due + SETTLED - time.time())
+    await count_down(max(back, *ready.values()) + due + SETTLED, "waits for new pods' calls", tell)
     # The first three by our clock, in seconds since the epoch.
     return {"gone": gone, "back": back, "ready": ready, "within_s": due, "watched_s": due + SETTLED}
+
+
+async def count_down(moment: float, what: str, tell: Tell) -> None:
+    """Let the measurement go on until then, by our clock, and tell each second how long that is."""
+    while (left := moment - time.time()) > 0:
+        tell(f"{what}: {left:.0f} s")
+        await asyncio.sleep(min(left, 1))
 
 
 def check_drills(demo: Demo) -> None:

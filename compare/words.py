@@ -8,6 +8,7 @@ from compare.trial import RATE, SETTLED
 from compare.verdict import Row, last_first_call
 
 NONE = "–"
+HEADINGS = ("strategy", "who picks", "calls per pod", "fairness", "p50 × direct", "new pods got", "how soon")
 AWAY = (
     "New pods of a drill came while what it takes away was away: until the last of them had its first call, after it "
     "was ready and that was back."
@@ -39,7 +40,7 @@ def soon(row: Row) -> str:
 def _seconds(soon: float | None) -> str:
     if soon is None:
         return "never"
-    return f"{soon:.1f} s" if soon < 9.95 else f"{soon:.0f} s"
+    return f"{soon:z.1f} s" if soon < 9.95 else f"{soon:.0f} s"
 
 
 def failed(row: Row, drill: str) -> str:
