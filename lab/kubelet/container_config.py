@@ -79,6 +79,7 @@ def generate(node: Node, pod: Object, container: Object, network: PodNetwork) ->
         "HOSTNAME": pod["metadata"]["name"],
         "HOME": str(home),
         "TMPDIR": str(temporary),
+        "GRPC_NODE_USE_ALTERNATIVE_RESOLVER": "true",  # or grpc-js does not ask the DNS server that a target names
     }
     env |= _kubeconfig(node, pod, directory)
     env |= {name: loopback.word(value) for name, value in variables.items()}

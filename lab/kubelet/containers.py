@@ -13,7 +13,7 @@ from contextlib import closing
 from typing import Literal
 
 from lab.apimachinery.store import Object, now
-from lab.kubelet import container_config, streaming
+from lab.kubelet import container_config, loopback_hints, streaming
 from lab.kubelet.container_config import ContainerConfig, PodNetwork
 from lab.kubelet.container_run import ContainerRun
 from lab.kubelet.environment import ConfigError
@@ -163,6 +163,8 @@ class Container:
         output.with_stem(str(self._restarts - 2)).unlink(missing_ok=True)  # --previous shows the last one, no older
         self._id = f"lab://{secrets.token_hex(32)}"
         self.record("Normal", "Created", f"Created container: {name}")
+        if hint := loopback_hints.of_command(config.argv):
+            self.record("Warning", "MachinesResolver", hint)
         with closing(streaming.stdio(self.spec)) as stdio:
             try:
                 process = await config.start(output, stdio)
@@ -178,6 +180,8 @@ class Container:
             finally:
                 self.current = None
         self._set(self._terminated(code, "Error" if code else "Completed", started))
+        if code and (hint := loopback_hints.of_end(output)):
+            self.record("Warning", "AddressInUse", hint)
         return code
 
     async def _create(self, network: PodNetwork) -> ContainerConfig:

@@ -59,7 +59,17 @@ async def test_a_containers_environment_is_clean(lab: PodLab, monkeypatch: pytes
     lab.create(containers=[container("app", ["env"], env=[pod_ip, listen])], restartPolicy="Never")
     await lab.phase("Succeeded")
     found = dict(line.split("=", 1) for line in lab.log().splitlines())
-    own = {"PATH", "PYTHONUNBUFFERED", "HOSTNAME", "HOME", "TMPDIR", "KUBECONFIG", "POD_IP", "LISTEN"}
+    own = {
+        "PATH",
+        "PYTHONUNBUFFERED",
+        "HOSTNAME",
+        "GRPC_NODE_USE_ALTERNATIVE_RESOLVER",
+        "HOME",
+        "TMPDIR",
+        "KUBECONFIG",
+        "POD_IP",
+        "LISTEN",
+    }
     assert set(found) - {"LD_LIBRARY_PATH"} == own
     ip = lab.status()["podIP"]
     assert (found["HOSTNAME"], found["POD_IP"], found["LISTEN"]) == ("p", ip, f"{ip}:10080")
