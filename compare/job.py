@@ -1,14 +1,10 @@
 """The demo's own client as a Job, which measures once: made from the pod template of its Deployment.
 
 It measures in the cluster and prints a line of JSON, which is read from its log.
-`kubectl get deployment greeter-client -o json | python -m compare.job --count=300 | kubectl create -f -` makes one
-that is named `measure`; its flags are the client's.
 """
 
 import asyncio
 import json
-import signal
-import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -113,20 +109,3 @@ class Measurement:
         """End it by SIGTERM, upon which it prints what it has; return that."""
         await self._namespace.api.request("DELETE", self._namespace.path("pods", await self._pod))
         return await self.result(self._namespace.patience)
-
-
-def main() -> int:
-    for number in (signal.SIGINT, signal.SIGPIPE):  # as of any command in a pipe
-        signal.signal(number, signal.SIG_DFL)
-    try:
-        template = json.load(sys.stdin)["spec"]["template"]
-        made = job("measure", template, sys.argv[1:])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        print("compare.job: no Deployment on stdin; pipe kubectl get deployment NAME -o json into it", file=sys.stderr)
-        return 2
-    print(json.dumps(made))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,11 +1,5 @@
 """What is made of a client's pod template."""
 
-import signal
-import subprocess
-import sys
-
-import pytest
-
 from compare.job import job
 
 
@@ -24,19 +18,3 @@ def test_the_job_is_the_clients_own_template_with_flags_after_those_of_the_conta
         },
     }
     assert client["args"] == ["--target=localhost:8000"]
-
-
-@pytest.mark.parametrize("given", ["not found", "[]", "{}", '{"spec": {"template": {"spec": {"containers": null}}}}'])
-def test_without_a_deployment_on_stdin_the_command_says_what_to_pipe_in(given: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "compare.job"], input=given, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr == "compare.job: no Deployment on stdin; pipe kubectl get deployment NAME -o json into it\n"
-
-
-def test_when_nobody_reads_it_the_command_ends_without_a_word() -> None:
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-m", "compare.job"], stdin=pipe, stdout=pipe, stderr=pipe) as command:
-        assert command.stdout
-        command.stdout.close()
-        _, said = command.communicate(b'{"spec": {"template": {"spec": {"containers": []}}}}', timeout=20)
-    assert (command.returncode, said) == (-signal.SIGPIPE, b"")
