@@ -21,8 +21,6 @@ from testing.processes import process
 from tests.tutorial import Outputs, tutorials
 
 collect = tutorials().pytest()
-# These take the edge's host names as the manifests have them, of which a cluster has one each: one after the other.
-AT_THE_EDGE = ("ingress/README.md", "k8s/test_compare.py")
 DEBUGGING = ROOT / "docs" / "debugging.md"
 AUTOSCALING = ROOT / "docs" / "autoscaling"  # of a cluster alone: the lab has no autoscaler
 
@@ -46,8 +44,6 @@ class ByModule(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        if path in AT_THE_EDGE and os.environ.get("KUBECONFIG"):
-            return "edge"
         return path if shares(path) else nodeid
 
 
