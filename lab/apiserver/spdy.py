@@ -7,7 +7,7 @@ a protocol that only Kubernetes still speaks. Its client has no flow control (gi
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 CONTROL, VERSION = 0x8000, 3
 SYN_STREAM, SYN_REPLY, RST_STREAM, PING = 1, 2, 3, 6
@@ -68,13 +68,11 @@ class Ping:
     frame: bytes
 
 
-@dataclass
 class Session:
     """The server's side of a connection: its bytes in, frames out; and bytes to be sent."""
 
-    _buffer: bytearray = field(default_factory=bytearray)
-
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
+        self._buffer = bytearray()
         self._inflate = zlib.decompressobj(zdict=DICTIONARY)
         self._deflate = zlib.compressobj(zdict=DICTIONARY)
 
@@ -94,13 +92,13 @@ class Session:
                 continue
             if head >> 16 != CONTROL | VERSION:
                 raise ValueError(f"not SPDY/3.1: {frame[:4].hex()}")
-            match head & 0xFFFF:
-                case kind if kind == SYN_STREAM:
-                    yield Opened(_stream(payload), self._headers(payload[10:]))
-                case kind if kind == RST_STREAM:
-                    yield Reset(_stream(payload))
-                case kind if kind == PING:
-                    yield Ping(frame)
+            kind = head & 0xFFFF
+            if kind == SYN_STREAM:
+                yield Opened(_stream(payload), self._headers(payload[10:]))
+            elif kind == RST_STREAM:
+                yield Reset(_stream(payload))
+            elif kind == PING:
+                yield Ping(frame)
 
     def accept(self, stream: int) -> bytes:
         """The answer to a stream that the client has opened."""
