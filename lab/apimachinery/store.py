@@ -115,6 +115,12 @@ class Store:
         """One object, or None."""
         return copy.deepcopy(self._objects.get((resource, namespace, name)))
 
+    def again(self, resource: str, obj: Object) -> Object | None:
+        """An object as it is now; None where it is gone, also if another has its name."""
+        meta = obj["metadata"]
+        found = self.find(resource, meta.get("namespace", ""), meta["name"])
+        return found if found and found["metadata"]["uid"] == meta["uid"] else None
+
     def list(self, resource: str, namespace: str | None = None) -> list[Object]:
         """All objects of a resource, in one namespace or in all, sorted by namespace and name as Kubernetes does."""
         found = sorted(k for k in self._objects if k[0] == resource and namespace in (None, k[1]))

@@ -97,10 +97,10 @@ class Forwarding:
 
     def _address(self) -> str:
         """The pod's, as long as it is the pod's: another one may have it next. Raises ConnectionError."""
-        meta = self._pod["metadata"]
-        pod = self._store.find("pods", meta["namespace"], meta["name"])
-        if pod and pod["metadata"]["uid"] == meta["uid"] and pod.get("status", {}).get("phase") == "Running":
+        pod = self._store.again("pods", self._pod)
+        if pod and pod.get("status", {}).get("phase") == "Running":
             return str(pod["status"]["podIP"])
+        meta = self._pod["metadata"]
         raise ConnectionError(f"pod {meta['namespace']}/{meta['name']} does not run")
 
     async def _copy(self, reader: asyncio.StreamReader, stream: int, error: int) -> None:

@@ -162,11 +162,9 @@ class PodWorker:
             host_ip=self._node.network.node,
             start_time=self._start_time,
         )
-        meta, store = self._pod["metadata"], self._node.store
-        pod = store.find("pods", meta["namespace"], meta["name"])
-        if pod and pod["metadata"]["uid"] == meta["uid"]:  # or else somebody has deleted it by force
+        if pod := self._node.store.again("pods", self._pod):  # or else somebody has deleted it by force
             pod["status"] = pod_status.status(pod, seen)
-            self._hold(store.update("pods", pod, subresource="status"))
+            self._hold(self._node.store.update("pods", pod, subresource="status"))
 
     def _remove(self) -> None:
         """Take it out of the store; somebody may have done so by force."""
@@ -176,8 +174,5 @@ class PodWorker:
 
     async def _gone(self) -> None:
         """Wait until no finalizer holds it in the store any more: until then its logs can be read."""
-        meta = self._pod["metadata"]
-        while pod := self._node.store.find("pods", meta["namespace"], meta["name"]):
-            if pod["metadata"]["uid"] != meta["uid"]:
-                return
+        while self._node.store.again("pods", self._pod):
             await self._node.change("pods")

@@ -159,9 +159,8 @@ class ContainerLog:
                 await asyncio.sleep(POLL_SECONDS)
 
     def _has_ended(self) -> bool:
-        meta = self._pod["metadata"]
-        pod = self._store.find("pods", meta["namespace"], meta["name"])
-        if pod is None or pod["metadata"]["uid"] != meta["uid"]:
+        pod = self._store.again("pods", self._pod)
+        if pod is None:
             return True
         status = _container_status(pod, self._container)
         return status is None or status["restartCount"] != self._restart or "running" not in status.get("state", {})
