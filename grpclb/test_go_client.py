@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from grpclb.test_what_people_meet import NAME, PAGE, Pods, dns, hanging, hosts, own, pods, refusing, split
+from testing import golang
 from testing.dns import Names
 from testing.grpclb import balancer
 from testing.processes import wait_until
@@ -42,17 +43,13 @@ class Client:
 
 
 class Programs:
-    """Built once for these tests; Go's own caches make that quick from the second time on."""
+    """Built once for these tests."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def build(self, tags: str) -> Path:
-        built = self._directory / (tags or "plain")
-        command = ["go", "build", "-mod=readonly", f"-tags={tags}", f"-o={built}", "."]
-        run = subprocess.run(command, cwd=PROGRAM, capture_output=True, text=True)
-        assert run.returncode == 0, run.stderr
-        return built
+        return golang.build(PROGRAM, self._directory / (tags or "plain"), f"-tags={tags}")
 
     def arguments(self, records: Names, port: int, tags: str = "grpclb", cooldown: str = "30s") -> list[str]:
         return [str(self.build(tags)), f"dns://{records.server}/{NAME}:{port}", cooldown]
@@ -69,8 +66,7 @@ class Programs:
 
 @pytest.fixture(scope="module")
 def go(tmp_path_factory: pytest.TempPathFactory) -> Programs:
-    if subprocess.run(["go", "mod", "download"], cwd=PROGRAM, capture_output=True).returncode:
-        pytest.skip("grpc-go can't be downloaded, or needs a newer Go")
+    golang.downloaded(PROGRAM)
     return Programs(tmp_path_factory.mktemp("go"))
 
 

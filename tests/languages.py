@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 from helloworld import helloworld_pb2
+from testing import golang
 
 SOURCES = Path(__file__).with_name("testdata")
 Call = Callable[..., str]  # of a target and what the programs in testdata/ take; gives the status that it ended with
@@ -47,13 +48,8 @@ def python(
 
 def go(directory: Path) -> Call:
     """By grpc-go: build its client in this directory. Skips where that can't be done."""
-    if not shutil.which("go"):
-        pytest.skip("go is not on PATH")
-    if subprocess.run(["go", "mod", "download"], cwd=SOURCES / "go", capture_output=True).returncode:
-        pytest.skip("grpc-go can't be downloaded, or needs a newer Go")
-    program = str(directory / "client")
-    subprocess.run(["go", "build", "-mod=readonly", f"-o={program}", "."], cwd=SOURCES / "go", check=True)
-    return _calling(program)
+    golang.downloaded(SOURCES / "go")
+    return _calling(str(golang.build(SOURCES / "go", directory / "client")))
 
 
 def node(directory: Path) -> Call:
