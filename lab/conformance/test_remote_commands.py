@@ -15,6 +15,7 @@ from lab.conformance.kubectl import Kubectl, end
 from lab.conformance.manifests import SLEEP, container, pod, program, python
 from lab.conformance.states import finished, ready, status_of, terminated
 from lab.runtime.stdio import Stdio
+from lab.testing import until
 
 MIB = 2**20
 ECHO = "import sys\nfor line in sys.stdin: print('got', line.strip(), flush=True)"
@@ -115,17 +116,37 @@ async def test_a_terminal_is_one_and_has_the_size_of_the_users(web: str, kubectl
     assert re.search(rb"/dev/pts/\d+\r\nxterm\r\n", seen), seen
 
 
-async def test_files_are_copied_both_ways(api: Api, kubectl: Kubectl, tmp_path: Path) -> None:
-    data = {"name": "data", "emptyDir": {}}
+@pytest.fixture
+async def with_data(api: Api) -> str:
+    """A pod that runs, with a volume at /data."""
     mounted = container(SLEEP, volumeMounts=[{"name": "data", "mountPath": "/data"}])
-    await api.create("pods", pod("web", mounted, volumes=[data]))
+    await api.create("pods", pod("web", mounted, volumes=[{"name": "data", "emptyDir": {}}]))
     await api.until_one("pods", "web", ready, "is ready")
+    return "web"
+
+
+@pytest.mark.usefixtures("with_data")
+async def test_files_are_copied_both_ways(kubectl: Kubectl, tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "file").write_bytes(secrets.token_bytes(MIB))
     await kubectl("cp", "here", "web:/data/there", cwd=tmp_path)
     assert (await kubectl("exec", "web", "--", "ls", "/data/there")).out == b"file\n"
     await kubectl("cp", "web:/data/there", "back", cwd=tmp_path)
     assert (tmp_path / "back" / "file").read_bytes() == (tmp_path / "here" / "file").read_bytes()
+
+
+async def test_a_copy_whose_pod_goes_is_an_error(api: Api, with_data: str, kubectl: Kubectl, tmp_path: Path) -> None:
+    await kubectl("exec", with_data, "--", "truncate", "--size=20G", "/data/large")
+    large = tmp_path / "large"
+    copying = await kubectl.start("cp", f"{with_data}:/data/large", "large", cwd=tmp_path)
+    try:
+        await until(large.exists, "the copy has begun")
+        await api.delete("pods", with_data)
+        await asyncio.wait_for(copying.communicate(), 60)
+    finally:
+        await end(copying)
+        large.unlink(missing_ok=True)
+    assert copying.returncode in (1, 137)  # as kubectl hears of the connection's end, or of tar's, first
 
 
 async def test_who_attaches_speaks_to_the_program_itself(api: Api, kubectl: Kubectl) -> None:
