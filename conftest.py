@@ -17,7 +17,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from catalogue import ROOT, demos, strategies
 from testing.cluster import OwnNamespace, own_namespace
-from testing.processes import process
+from testing.processes import running_lab
 from tests.tutorial import Outputs, tutorials
 
 collect = tutorials().pytest()
@@ -117,5 +117,5 @@ def kubeconfig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         yield shutil.copy(given, str(tmp_path_factory.mktemp("kube") / "config"))
         subprocess.run([*delete, "--wait=false"], check=True)  # of one that failed midway
         return
-    with process("lab", "up") as lab:
-        yield lab.line(r"^export KUBECONFIG=(.+)$")[1]
+    with running_lab() as lab:
+        yield lab

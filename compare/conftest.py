@@ -16,7 +16,7 @@ from compare.__main__ import main
 from compare.api import Api
 from compare.connection import connect
 from compare.namespace import SERVER
-from testing.processes import Process, process
+from testing.processes import Process, process, running_lab
 
 Compare = Callable[..., AbstractContextManager[Process]]
 Refusal = Callable[..., str]
@@ -25,8 +25,8 @@ Refusal = Callable[..., str]
 @pytest.fixture(scope="session")
 def lab() -> Iterator[str]:
     """The KUBECONFIG of a lab whose DNS caches for a second."""
-    with process("lab", "up", "--dns-ttl=1") as lab:
-        yield lab.line(r"^export KUBECONFIG=(.+)$")[1]
+    with running_lab("--dns-ttl=1") as lab:
+        yield lab
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import yaml
 from endpoint_watch import ConnectionFailed, connect, watch
 from endpoint_watch.endpoints import Object
 from testing.endpoint_watch import FakeApi, kubeconfig, until
-from testing.processes import process
+from testing.processes import running_lab
 
 
 class File:
@@ -122,8 +122,8 @@ async def first(service: str) -> tuple[str, ...]:
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Object]:
     """The kubeconfig of a lab: https, a CA of its own, a token."""
-    with process("lab", "up") as lab:
-        yield yaml.safe_load(Path(lab.line(r"^export KUBECONFIG=(.+)$")[1]).read_text())
+    with running_lab() as lab:
+        yield yaml.safe_load(Path(lab).read_text())
 
 
 async def test_a_cluster_is_reached_by_https_with_the_ca_that_its_kubeconfig_holds(

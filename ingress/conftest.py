@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from testing.processes import process
+from testing.processes import running_lab
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[str]:
     """Its kubeconfig."""
-    with process("lab", "up") as running:
-        yield running.line(r"^export KUBECONFIG=(.+)$")[1]
+    with running_lab() as config:
+        yield config
 
 
 @pytest.fixture

@@ -101,6 +101,15 @@ def process(module: str, *args: str, env: Mapping[str, str] | None = None) -> It
 
 
 @contextmanager
+def running_lab(*flags: str) -> Iterator[str]:
+    """A lab (`python -m lab up`); gives the path of its kubeconfig. It takes its directory along in the end."""
+    with process("lab", "up", *flags) as lab:
+        yield lab.line(r"^export KUBECONFIG=(.+)$")[1]
+        lab.signal(signal.SIGTERM)
+        assert lab.end() == 0
+
+
+@contextmanager
 def greeter(*args: str, address: str = "127.0.0.1:0", **env: str) -> Iterator[Any]:
     """A greeter that serves, and the address it serves on: `with greeter() as (server, address):`."""
     with process("greeter_server", f"--address={address}", *args, env=env) as server:

@@ -25,7 +25,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from catalogue import ROOT, demos
 from lab.testing.kubectl import MISSING
 from testing.dns import dns
-from testing.processes import loopback_network, process
+from testing.processes import loopback_network, running_lab
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 TITLE = "Take it into your service"
@@ -195,8 +195,8 @@ class Adopter:
 def adopter(strategy: str, directory: Path, pods: int) -> Iterator[Adopter]:
     """His servers, running on a lab of their own."""
     take(strategy, directory, pods)
-    with process("lab", "up") as lab:
-        his = Adopter(directory, lab.line(r"^export KUBECONFIG=(.+)$")[1])
+    with running_lab() as lab:
+        his = Adopter(directory, lab)
         his.kubectl("create", "namespace", NAMESPACE)
         his.certify()
         his.kubectl("apply", "-k", ".")

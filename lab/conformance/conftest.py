@@ -1,7 +1,6 @@
 """A namespace of its own for each test, on the cluster that KUBECONFIG names, or else on a lab."""
 
 import os
-import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -12,7 +11,7 @@ from lab.conformance.api import Api
 from lab.conformance.differences import DIFFERENCES, Cluster
 from lab.conformance.kubectl import Kubectl
 from lab.conformance.states import has_default, names
-from testing.processes import process
+from testing.processes import running_lab
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
@@ -23,10 +22,8 @@ def cluster_config() -> Iterator[str]:
     if given := os.environ.get("KUBECONFIG"):
         yield given
         return
-    with process("lab", "up") as lab:
-        yield lab.line(r"^export KUBECONFIG=(.+)$")[1]
-        lab.signal(signal.SIGTERM)  # it takes its directory along
-        assert lab.end() == 0
+    with running_lab() as lab:
+        yield lab
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from greeter_client.calls import greet
 from helloworld.helloworld_pb2_grpc import GreeterStub
 from testing import tls
 from testing.ingress_nginx import controller
-from testing.processes import Process, process, wait_for_answer, wait_until
+from testing.processes import Process, running_lab, wait_for_answer, wait_until
 
 Object = dict[str, Any]
 CLASS, CONTROLLER = "tests", "example.com/tests"
@@ -142,8 +142,8 @@ class Edge:
 
 @pytest.fixture(scope="session")
 def lab_config() -> Iterator[str]:
-    with process("lab", "up") as lab:
-        yield lab.line(r"^export KUBECONFIG=(.+)$")[1]
+    with running_lab() as lab:
+        yield lab
 
 
 @pytest.fixture(scope="session")
