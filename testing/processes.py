@@ -39,9 +39,9 @@ class Process:
             self._news.put(line.rstrip("\n"))
         self._news.put(None)
 
-    def line(self, pattern: str | re.Pattern[str]) -> re.Match[str]:
+    def line(self, pattern: str | re.Pattern[str], within: float = DEADLINE) -> re.Match[str]:
         """Wait for a line that the pattern is found in. Fails with all it wrote where it ends or hangs before that."""
-        deadline = time.monotonic() + DEADLINE
+        deadline = time.monotonic() + within
         for line in self.lines:
             if found := re.search(pattern, line):
                 return found
@@ -51,7 +51,7 @@ class Process:
             except queue.Empty:
                 news = None
             written = "\n".join(self.lines)
-            assert news is not None, f"no line matched {pattern!r} before the end, or in {DEADLINE:g} s:\n{written}"
+            assert news is not None, f"no line matched {pattern!r} before the end, or in {within:g} s:\n{written}"
             self.lines.append(news)
             if found := re.search(pattern, news):
                 return found
@@ -106,7 +106,7 @@ def running_lab(*flags: str) -> Iterator[str]:
     with process("lab", "up", *flags) as lab:
         yield lab.line(r"^export KUBECONFIG=(.+)$")[1]
         lab.signal(signal.SIGTERM)
-        assert lab.end() == 0
+        assert lab.end() == 0, "\n".join(lab.lines)
 
 
 @contextmanager

@@ -40,6 +40,11 @@ def test_an_excerpt_has_some_lines_whose_numbers_do_not_count() -> None:
     assert not excerpt(printed, "web-7bcf8b5b6d-87mp7   1/1   Pending   24m\n")
 
 
+def test_what_a_client_says_on_stderr_may_come_before_or_after_what_it_says_on_stdout() -> None:
+    aside = "Measuring, after 3 calls to warm up\n"
+    assert same(aside + SHOWN, SHOWN + aside)
+
+
 def test_a_line_more_or_less_is_seen_and_warnings_of_the_lab_are_not() -> None:
     assert same("Warning: the lab ignores this\n" + SHOWN, SHOWN)
     assert not same(SHOWN + "No answer: UNAVAILABLE\n", SHOWN)
