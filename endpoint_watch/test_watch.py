@@ -1,20 +1,20 @@
 """The stream of snapshots, over real HTTP: what it tells, and how it bears an API that fails in every way."""
 
 import asyncio
-import importlib
 import json
 import logging
 import random
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from endpoint_watch import Api, Snapshot, backoff, connect, watch
+from endpoint_watch import Api, Snapshot, backoff, connect, reflector, watch
 from endpoint_watch.endpoints import SERVICE_NAME
 from testing.endpoint_watch import (
     Answer,
@@ -29,21 +29,19 @@ from testing.endpoint_watch import (
     until,
 )
 
-MODULE = importlib.import_module("endpoint_watch.watch")  # the package's `watch` is the function
-
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses that no test has to wait for; and a watch that ends at once is a short one on a busy machine, too."""
     monkeypatch.setattr(backoff, "FIRST", 0.02)
-    monkeypatch.setattr(MODULE, "SHORT", 5.0)
+    monkeypatch.setattr(reflector, "SHORT", 5.0)
 
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """One pause is too long for the test: it must go on at once. A watch of 0.1 s is none of the short ones."""
     monkeypatch.setattr(backoff, "FIRST", 60.0)
-    monkeypatch.setattr(MODULE, "SHORT", 0.05)
+    monkeypatch.setattr(reflector, "SHORT", 0.05)
 
 
 class Seen:
@@ -135,6 +133,105 @@ async def test_a_change_that_changes_no_endpoint_is_not_told(api: Api, server: F
         await seen.until("web 10.0.0.1", "web 10.0.0.1 10.0.0.3")
 
 
+async def test_whether_a_service_is_there_is_whether_it_has_a_slice(api: Api, server: FakeApi) -> None:
+    server.put(slice_of("one", "web"))
+    async with watching(api, "web", "absent") as seen:
+        await seen.until("absent", "web")
+        assert [each.there for each in seen.snapshots] == [False, True]
+        server.delete("one")
+        await seen.until("absent", "web", "web")
+        server.put(slice_of("one", "web"))
+        await seen.until("absent", "web", "web", "web")
+        assert [each.there for each in seen.snapshots[2:]] == [False, True]
+
+
+async def test_a_service_is_there_while_one_of_its_slices_is(api: Api, server: FakeApi) -> None:
+    server.put(slice_of("one", "web"))
+    server.put(slice_of("two", "web"))
+    async with watching(api) as seen:
+        await seen.until("web")
+        server.delete("one")
+        server.put(slice_of("two", "web", "10.0.0.2"))
+        server.delete("two")
+        await seen.until("web", "web 10.0.0.2", "web")
+        assert [each.there for each in seen.snapshots] == [True, True, False]
+
+
+async def test_a_service_that_is_deleted_while_the_api_is_away_is_not_there_after(api: Api, server: FakeApi) -> None:
+    server.put(slice_of("one", "web", "10.0.0.1"))
+    async with watching(api) as seen:
+        await seen.until("web 10.0.0.1")
+        await until("a watch", lambda: server.watching)
+        await server.stop()
+        await seen.until("web 10.0.0.1", "web 10.0.0.1?")
+        server.delete("one")
+        server.forget()
+        await server.start()
+        await until("its end", lambda: seen.told[-1:] == ["web"])
+        assert (seen.snapshots[-1].there, seen.snapshots[-1].stale) == (False, False)
+
+
+async def test_a_service_that_is_no_more_is_not_told_again(api: Api, server: FakeApi) -> None:
+    """Of those that come and go, nothing stays."""
+    server.put(slice_of("one", "blue", "10.0.0.1"))
+    server.put(slice_of("two", "green", "10.0.0.2"))
+    async with watching(api) as seen:
+        await seen.until("blue 10.0.0.1", "green 10.0.0.2")
+        await until("a watch", lambda: server.watching)
+        server.delete("one")
+        await seen.until("blue 10.0.0.1", "green 10.0.0.2", "blue")
+        await server.stop()
+        await seen.until("blue 10.0.0.1", "green 10.0.0.2", "blue", "green 10.0.0.2?")
+        await server.start()
+        await seen.until("blue 10.0.0.1", "green 10.0.0.2", "blue", "green 10.0.0.2?", "green 10.0.0.2")
+        server.put(slice_of("one", "blue", "10.0.0.1"))
+        await until("it is back", lambda: seen.told[-1:] == ["blue 10.0.0.1"])
+
+
+# That all has been told
+
+
+async def test_that_all_has_been_told_is_known_after_the_last_of_the_first_list(api: Api, server: FakeApi) -> None:
+    server.put(slice_of("one", "blue", "10.0.0.1"))
+    server.put(slice_of("two", "green", "10.0.0.2"))
+    listed = asyncio.Event()
+    async with aclosing(watch(api, port="grpc", listed=listed)) as snapshots:
+        told = []
+        for _ in range(2):
+            told.append((await anext(snapshots)).service)
+            assert not listed.is_set()
+        assert told == ["blue", "green"]
+        following = asyncio.ensure_future(anext(snapshots))
+        await asyncio.wait_for(listed.wait(), 20)
+        server.put(slice_of("three", "white", "10.0.0.3"))
+        assert (await following).service == "white"
+
+
+async def test_that_there_is_nothing_is_known_too(api: Api, server: FakeApi) -> None:
+    listed = asyncio.Event()
+    async with watching(api, listed=listed) as seen:
+        await asyncio.wait_for(listed.wait(), 20)
+        assert seen.told == []
+
+
+@pytest.mark.parametrize("code", [403, 410, 503])
+async def test_that_all_has_been_told_is_not_known_before_a_list_that_succeeds(
+    api: Api, server: FakeApi, code: int
+) -> None:
+    server.put(slice_of("one", "web", "10.0.0.1"))
+    listed, known = asyncio.Event(), []
+
+    async def refusal(request: web.Request) -> web.StreamResponse:
+        known.append(listed.is_set())
+        return await status(code)(request)
+
+    server.next = [refusal, refusal, refusal]
+    async with watching(api, listed=listed) as seen:
+        await asyncio.wait_for(listed.wait(), 20)
+        assert seen.told == ["web 10.0.0.1"]
+    assert known == [False] * 3
+
+
 async def test_without_names_all_services_of_the_namespace_are_watched(api: Api, server: FakeApi) -> None:
     server.put(slice_of("one", "blue", "10.0.0.1"))
     async with watching(api) as seen:
@@ -153,7 +250,7 @@ async def test_a_watch_is_asked_for_with_an_end_bookmarks_the_services_and_the_l
     listed, watched = server.asked
     selector = {"labelSelector": f"{SERVICE_NAME} in (blue,green)"}
     assert listed == selector
-    least, most = MODULE.WATCH
+    least, most = reflector.WATCH
     assert least <= int(watched.pop("timeoutSeconds")) <= most
     assert watched == selector | {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": server.version}
 
@@ -225,7 +322,7 @@ async def test_watches_that_end_as_soon_as_they_begin_are_not_asked_for_without_
 async def test_a_slow_list_makes_no_good_watch_of_one_that_ends_as_soon_as_it_begins(
     api: Api, server: FakeApi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(MODULE, "SHORT", 1.0)
+    monkeypatch.setattr(reflector, "SHORT", 1.0)
     listed = json.dumps({"metadata": {"resourceVersion": "10"}, "items": []})
     server.next = [stream(listed, after=1.1), stream()]
     async with watching(api, "web"):
@@ -390,7 +487,7 @@ async def test_a_refusal_that_is_no_status_is_logged_by_its_name(
 async def test_a_watch_that_falls_silent_is_made_anew_from_the_last_version_without_a_gap(
     api: Api, server: FakeApi, patient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(MODULE, "SILENCE", 0.2)
+    monkeypatch.setattr(reflector, "SILENCE", 0.2)
     server.put(slice_of("one", "web", "10.0.0.1"))
     server.next = [None, stream(bookmark("12"), lasting=60)]
     async with watching(api, "web") as seen:
@@ -462,7 +559,7 @@ async def test_its_end_leaves_no_connection_and_no_task(api: Api, server: FakeAp
         else:
             following.cancel()
             await asyncio.wait([following])
-    assert MODULE.__file__ not in generators
+    assert reflector.__file__ not in generators
     await until("the end of its tasks", lambda: asyncio.all_tasks() <= before)
     await until("the end of the watch", lambda: not server.watching)
     await until("the end of its connection", lambda: not server.connections)

@@ -1,4 +1,4 @@
-"""A Kubernetes API over real HTTP: the EndpointSlices of one namespace, and faults that a test asks for."""
+"""A Kubernetes API over real HTTP: the objects of one kind in one namespace, and faults that a test asks for."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ from aiohttp import web
 
 from endpoint_watch.endpoints import SERVICE_NAME, Object
 
+CONFIG_MAPS = "/api/v1/namespaces/shop/configmaps"
 PATH = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"
 DEADLINE = 20.0  # seconds
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -69,7 +70,11 @@ silence = stream(lasting=60)
 
 
 class FakeApi:
-    def __init__(self) -> None:
+    """Of the collection at this path, and of others beside it, each with faults of its own."""
+
+    def __init__(self, path: str = PATH, *beside: "FakeApi") -> None:
+        self._path = path
+        self._beside = beside
         self.asked: list[dict[str, str]] = []  # the queries, in their order
         self.watching = 0  # requests that are being answered with a stream
         self.next: list[Answer | None] = []  # how the next requests are answered; None as they should be
@@ -101,7 +106,8 @@ class FakeApi:
     async def start(self) -> None:
         """Serve; on the same port as before, if it has."""
         app = web.Application()
-        app.router.add_get(PATH, self._answer)
+        for each in (self, *self._beside):
+            app.router.add_get(each._path, each._answer)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True).start()
@@ -175,7 +181,9 @@ class FakeApi:
 
 
 def selects(request: web.Request, slice_: Object) -> bool:
-    """Whether the request's label selector does: of all Services, or those of some."""
+    """Whether the request's selector does: the object of a name, or the slices of all Services, or of some."""
+    if name := request.query.get("fieldSelector", "").removeprefix("metadata.name="):
+        return bool(slice_["metadata"]["name"] == name)
     _, among, names = request.query["labelSelector"].partition(f"{SERVICE_NAME} in ")
     return not among or slice_["metadata"]["labels"][SERVICE_NAME] in names.strip("()").split(",")
 
@@ -191,8 +199,8 @@ def translated(request: web.Request, version: int, before: Object | None, after:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[FakeApi]:
-    api = FakeApi()
+async def serving(*beside: FakeApi) -> AsyncIterator[FakeApi]:
+    api = FakeApi(PATH, *beside)
     await api.start()
     try:
         yield api
