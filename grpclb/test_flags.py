@@ -47,7 +47,7 @@ def test_metrics_have_a_port_of_their_own(kubeconfig: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--address=9000"], "'9000' is no address; give HOST:PORT, 0.0.0.0:9000 say"),
+        (["--address=9000"], "'9000' is no address; give HOST:PORT, 0.0.0.0:8000 say"),
         (["--address=192.0.2.1:9000"], "cannot listen on 192.0.2.1:9000; is the port in use, or the host another"),
         (["--metrics-address=192.0.2.1:9090"], "cannot serve metrics on 192.0.2.1:9090: "),
         (["--service=Greeter_Server"], "'Greeter_Server' is no name of a Kubernetes object; greeter-server is one"),

@@ -10,7 +10,8 @@ from typing import Any
 from grpc_health.v1 import health
 
 from endpoint_watch import Endpoint, Snapshot
-from grpclb.balancer import build, end
+from endpoint_watch.serving import end
+from grpclb.balancer import build
 from grpclb.load_balancer_servicer import LoadBalancerServicer
 from grpclb.server_lists import ServerLists
 
@@ -61,7 +62,7 @@ class Balancer:
         """As at SIGTERM."""
 
         async def ended() -> None:
-            await end(self._server, self.servicer, grace)
+            await end(self._server, self.servicer.stop, grace)
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()
 
