@@ -17,6 +17,12 @@ def outcomes(channel: grpc.Channel, calls: int, deadline: float = 1.0) -> Counte
     return Counter(each.backend or each.code for each in made)
 
 
+def turns(counts: Counter[str], hosts: list[str]) -> bool:
+    """Whether these alone have answered, each within a call of its share: turns may begin anew, anywhere, meanwhile."""
+    share = counts.total() / len(hosts)
+    return set(counts) == set(hosts) and all(abs(count - share) <= 1 for count in counts.values())
+
+
 def connect(channel: grpc.Channel, backends: int) -> None:
     """Call until so many backends have answered: they are healthy and connected then."""
     seen: set[str] = set()

@@ -150,8 +150,12 @@ def test_each_port_of_a_headless_service_is_sought_among_the_workloads_that_it_s
     assert misdirected(by_number, both) == ["grpc is 80, of its pods [8000]"]
 
 
-def test_modules_that_manifests_run_exist_and_addresses_stand_in_args_or_env(demo: Demo) -> None:
+def test_modules_that_manifests_run_exist_and_addresses_stand_in_args_env_or_mounted_files(demo: Demo) -> None:
+    files = {
+        obj["metadata"]["name"]: obj["data"].values() for obj in objects(demo.manifests) if obj["kind"] == "ConfigMap"
+    }
     for workload in workloads(demo.manifests):
+        volumes = {volume["name"]: volume for volume in workload["spec"]["template"]["spec"].get("volumes", ())}
         for container in containers(workload):
             if container["image"] != "greeter:dev":
                 continue
@@ -159,4 +163,6 @@ def test_modules_that_manifests_run_exist_and_addresses_stand_in_args_or_env(dem
             assert (interpreter, flag) == ("python", "-m")
             assert (ROOT / (module.replace(".", "/") + ".py")).exists() or (ROOT / module / "__main__.py").exists()
             words = [*container.get("args", []), *(str(env.get("value", "")) for env in container.get("env", ()))]
+            for mount in container.get("volumeMounts", ()):
+                words += files.get(volumes[mount["name"]].get("configMap", {}).get("name"), ())
             assert any(re.search(r":\d+", word) for word in words), f"{container['name']} is given no address"
