@@ -1,17 +1,13 @@
 """grpclb on a cluster: what DNS says, how soon a change reaches calls, and what becomes of calls when pods go."""
 
-import asyncio
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 import pytest
 from dnslib import QTYPE
 
-import endpoint_watch
 from catalogue import ROOT
+from testing import convergence
 from testing.cluster import OwnNamespace, deployment, kubectl, manifests, pod_spec, stop, until
 
 MANIFESTS = ROOT / "grpclb" / "manifests"
@@ -70,64 +66,13 @@ def test_it_may_read_endpointslices_and_nothing_else(namespace: OwnNamespace) ->
     assert kubectl("auth", "can-i", "list", "endpointslices", "-n", "default", whom, ok=(1,)).stdout.strip() == "no"
 
 
-class Heard:
-    """When we heard that an address came to be ready, and that it went: seconds since the epoch."""
-
-    def __init__(self, namespace: str) -> None:
-        self._namespace = namespace
-        self.came: dict[str, float] = {}
-        self.went: dict[str, float] = {}
-
-    async def follow(self) -> None:
-        now: set[str] = set()
-        async with endpoint_watch.connect() as api:
-            watch = endpoint_watch.watch(api, ["greeter-server"], namespace=self._namespace, port="grpc")
-            async for snapshot in watch:
-                heard = time.time() - (time.monotonic() - snapshot.heard)
-                found = {endpoint.address for endpoint in snapshot.endpoints}
-                self.came |= dict.fromkeys(found - now, heard)
-                self.went |= dict.fromkeys(now - found, heard)
-                now = found
-
-
-@contextmanager
-def hearing(namespace: OwnNamespace) -> Iterator[Heard]:
-    """Watch the EndpointSlices as the balancer does, for the length of the block."""
-    heard = Heard(namespace.name)
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(heard.follow())
-    thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait([task])))
-    thread.start()
-    try:
-        until("the first list", lambda: heard.came)
-        yield heard
-    finally:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join()
-        loop.close()
-
-
 @pytest.mark.timeout(400)
 def test_a_change_of_the_endpointslices_reaches_calls_at_once(namespace: OwnNamespace) -> None:
     """Over 20 pods that come and 20 that go; what expectations.toml gives them is for one in a hundred."""
     namespace.apply(MANIFESTS)
     namespace.wait_ready(3)
-    rate = 200
-    with hearing(namespace) as heard:
-        measurement = namespace.measure("--duration=1h", f"--rate={rate}")
-        for _ in range(4):
-            for replicas in (8, 3):  # five at once: the fewer waits, the sooner it is over
-                namespace.scale(replicas)
-                namespace.wait_ready(replicas)
-                time.sleep(0.5)  # of calls in between
-        result = measurement.stop()
-    seen = result["backends"]
-    new = [address for address, came in heard.came.items() if came > result["started"]]
-    first = sorted(seen[address]["first_seen"] - heard.came[address] for address in new)
-    last = sorted(seen[address]["last_seen"] - went for address, went in heard.went.items() if address in seen)
-    for what, delays in (("first call of a new pod", first), ("last call of a removed one", last)):
-        ms = [1000 * delay for delay in delays]
-        print(f"{what}, after its EndpointSlice: p50 {ms[len(ms) // 2]:.0f} ms, p99 {ms[-1]:.0f} ms, of {len(ms)}")
+    result = convergence.measured(namespace)
+    for delays in (result["first"], result["last"]):
         assert len(delays) >= 20
         assert delays[-1] < 2.0
     assert result["failed_attempts"] == 0, result["failure_details"]

@@ -20,7 +20,7 @@ def waiting(client: Object) -> list[Object]:
 def test_no_call_fails_unless_the_client_does_not_wait_for_a_server(
     namespace: OwnNamespace, strategy: Demo, waits: bool
 ) -> None:
-    objects = strategy.objects()
+    objects = namespace.own(strategy).objects()
     # The client's container is up before them, also on a machine that starts it slowly.
     pod_spec(objects)["containers"][0]["startupProbe"]["initialDelaySeconds"] = 10
     client = pod_spec(objects, CLIENT)

@@ -1,0 +1,148 @@
+"""client_xds on a cluster: how soon a change reaches calls, and what becomes of them as pods and control planes go."""
+
+from functools import partial
+
+import pytest
+
+from catalogue import ROOT
+from testing import convergence
+from testing.cluster import OwnNamespace, deployment, kubectl, pod_spec, stop, until
+from testing.cluster import manifests as manifests_of
+
+MANIFESTS = ROOT / "client_xds" / "manifests"
+POLICIES = ROOT / "client_xds" / "policies"
+KINDS = pytest.mark.parametrize("kind", ["proxyless", "envoy"])  # of clients
+
+
+def addresses(namespace: OwnNamespace, component: str) -> set[str]:
+    """Of the pods of a component."""
+    return {pod["status"]["podIP"] for pod in namespace.pods(component) if "podIP" in pod["status"]}
+
+
+def all_gone(namespace: OwnNamespace, component: str, pods: set[str]) -> bool:
+    return not pods & addresses(namespace, component)
+
+
+def said(namespace: OwnNamespace) -> str:
+    """By all control planes."""
+    return namespace.kubectl("logs", "--selector=app.kubernetes.io/component=control-plane", "--tail=-1")
+
+
+def test_it_may_read_endpointslices_and_one_config_map_and_nothing_else(namespace: OwnNamespace) -> None:
+    namespace.apply(MANIFESTS / "proxyless")
+    whom = f"--as=system:serviceaccount:{namespace.name}:greeter-control-plane"
+    listed = namespace.kubectl("auth", "can-i", "--list", whom)
+    if "*.*" in listed:
+        pytest.skip("this cluster lets everybody do everything (the lab does)")
+    rows = [line.split() for line in listed.splitlines()[1:]]
+    everybodys = [row for row in rows if row[0].startswith(("selfsubject", "["))]
+    assert sorted(row for row in rows if row not in everybodys) == [
+        ["configmaps", "[]", "[greeter-xds]", "[get", "list", "watch]"],
+        ["endpointslices.discovery.k8s.io", "[]", "[]", "[get", "list", "watch]"],
+    ]
+    for verb, what in (
+        ("get", "configmaps"),
+        ("list", "pods"),
+        ("get", "secrets"),
+        ("update", "configmaps/greeter-xds"),
+    ):
+        assert namespace.kubectl("auth", "can-i", verb, what, whom, ok=(1,)).strip() == "no"
+    assert kubectl("auth", "can-i", "list", "endpointslices", "-n", "default", whom, ok=(1,)).stdout.strip() == "no"
+
+
+@KINDS
+@pytest.mark.timeout(400)
+def test_a_change_of_the_endpointslices_reaches_calls_at_once(namespace: OwnNamespace, kind: str) -> None:
+    """Over 20 pods that come and 20 that go; what expectations.toml gives them is for one in a hundred."""
+    namespace.apply(MANIFESTS / kind)
+    namespace.wait_ready(3)
+    result = convergence.measured(namespace)
+    for delays in (result["first"], result["last"]):
+        assert len(delays) >= 20
+        assert delays[-1] < 2.0
+    assert result["failed_attempts"] == 0, result["failure_details"]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_the_pre_stop_is_enough_also_for_servers_that_hang_up_at_once(namespace: OwnNamespace, told: bool) -> None:
+    """On SIGTERM they end in the midst of calls, of which each client has one at any time: what is left is the preStop.
+
+    It is enough because the clients are told in it. With no control plane to tell them, calls fail.
+    """
+    objects = manifests_of("client_xds", *(f"proxyless/{each}.yaml" for each in ("client", "control-plane", "server")))
+    spec = deployment(objects)["spec"]
+    spec["minReadySeconds"] = 0
+    spec["strategy"] = {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}}
+    [server] = pod_spec(objects)["containers"]
+    assert server["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}  # what the manifest has is enough
+    server["args"] += ["--drain=0s", "--grace=0s", "--faults"]
+    namespace.apply_objects(objects)
+    namespace.rolled_out()
+    namespace.wait_ready(3)
+    slow = ("--duration=1h", "--rate=10", "--metadata=fault=delay=100ms")
+    measurements = [namespace.measure(*slow) for _ in range(4)]
+    if not told:
+        namespace.scale(0, "greeter-control-plane")
+        until("no control plane", lambda: not addresses(namespace, "control-plane"))
+    namespace.kubectl("rollout", "restart", "deployment/greeter-server")
+    namespace.rolled_out()
+    namespace.gone(3)
+    failed, attempts, results = stop(measurements)
+    print(f"no drain, {'told' if told else 'not told'}: {failed} of {attempts} attempts failed")
+    assert (failed == 0) == told, results[0]["failure_details"]
+
+
+@KINDS
+def test_no_call_fails_while_servers_and_control_planes_are_replaced(namespace: OwnNamespace, kind: str) -> None:
+    """Servers alone, and no control plane at all, are drills of compare's."""
+    namespace.apply(MANIFESTS / kind)
+    namespace.wait_ready(3)
+    measurement = namespace.measure("--duration=1h", "--rate=100")
+    for components in (["control-plane"], ["server", "control-plane"]):
+        before = {component: addresses(namespace, component) for component in components}
+        for component in components:
+            namespace.kubectl("rollout", "restart", f"deployment/greeter-{component}")
+        for component, old in before.items():
+            until(f"the end of each {component}", partial(all_gone, namespace, component, old))
+    result = measurement.stop()
+    print(f"control planes, then both: {result['failed_attempts']} of {result['attempts']} attempts failed")
+    assert result["attempts"] >= 2000
+    assert result["failed_attempts"] == 0, result["failure_details"]
+    assert namespace.ready() <= result["backends"].keys()
+
+
+@KINDS
+def test_a_canary_gets_its_tenth_and_nothing_before_and_after(namespace: OwnNamespace, kind: str) -> None:
+    namespace.apply(MANIFESTS / kind)
+    servers = namespace.wait_ready(3)
+    namespace.kubectl("apply", "-f", str(POLICIES / "canary-server.yaml"))
+    namespace.rolled_out()
+    [canary] = addresses(namespace, "canary")
+
+    def share(at_least: int = 0) -> float:
+        result = namespace.measure("--count=2000", backends=3 + at_least).result()
+        assert result["failed_attempts"] == 0, result["failure_details"]
+        assert result["backends"].keys() <= servers | {canary}
+        return float(result["backends"].get(canary, {"calls": 0})["calls"]) / 2000
+
+    assert share() == 0
+    namespace.kubectl("apply", "-f", str(POLICIES / "canary.yaml"))
+    shown = share(1)
+    print(f"{kind}: {100 * shown:.1f} % of 2,000 calls")
+    assert abs(shown - 0.1) <= 0.03  # 4.5 standard deviations of 2,000 draws
+    namespace.kubectl("delete", "configmap", "greeter-xds")
+    assert share() == 0
+
+
+def test_what_a_client_refuses_is_named_and_what_it_had_serves_on(namespace: OwnNamespace) -> None:
+    namespace.apply(MANIFESTS / "proxyless")
+    servers = namespace.wait_ready(3)
+    measurement = namespace.measure("--duration=1h", "--rate=50")
+    namespace.kubectl("apply", "-f", str(POLICIES / "refused.yaml"))
+    until("a NACK", lambda: "NACK from greeter-client at ipv4:" in said(namespace))
+    namespace.scale(4)
+    new = namespace.wait_ready(4) - servers
+    until("the new one's endpoints", lambda: "4 endpoint(s), 1 new, 0 gone" in said(namespace))
+    result = measurement.stop()
+    assert result["failed_attempts"] == 0, result["failure_details"]
+    assert new <= result["backends"].keys()
