@@ -21,7 +21,7 @@ lab: $(VENV)/with-lab ## a shell with a Kubernetes of processes around it: kubec
 	@$(VENV)/bin/python -m lab shell
 
 tools: SIZE = 290 MB
-tools: $(VENV)/with-compare,ingress ## what compare and the tutorials run beside kubectl on a cluster of your own, on macOS too
+tools: $(VENV)/with-compare,ingress,client_xds ## what compare and the tutorials run beside kubectl on a cluster of your own, on macOS too
 	@echo "Ready: $(VENV)/bin/python -m compare measures the cluster that KUBECONFIG names."
 
 test: $(VENV)/bin/tox ## every test that needs no cluster (tox -e k8s is the rest)
@@ -32,6 +32,7 @@ bench: $(VENV)/with-lab ## what things cost, in time and memory: figures, not te
 	$(VENV)/bin/python -m benchmarks.lab
 	$(VENV)/bin/python -m benchmarks.client_envoy
 	$(VENV)/bin/python -m benchmarks.grpclb
+	$(VENV)/bin/python -m benchmarks.client_xds
 
 clean: ## remove what was installed and built
 	rm -rf $(VENV) .tox build *.egg-info .*_cache

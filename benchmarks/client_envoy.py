@@ -7,23 +7,15 @@ release build, `--concurrency` said, no limit in the way (no retry, no ejection,
 taken in turns, more than one trial, and the config that is deployed, access log included.
 """
 
-import statistics
 import sys
-import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 
-import grpc
-
+from benchmarks.latency import compare
 from benchmarks.usage import cpu, memory
-from greeter_client.calls import Measurement
-from greeter_client.result import beside, distribution
-from helloworld.helloworld_pb2_grpc import GreeterStub
 from testing.client_envoy import as_it_is, cluster, pods, stats
 from testing.envoy import Config
 
-TRIALS, CALLS = 3, 5000
 SECONDS = 20  # of health checks
 
 
@@ -31,29 +23,16 @@ def without_log(config: Config) -> None:
     del config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["access_log"]
 
 
-def measure(change: Callable[[Config], None]) -> None:
+def measure(log: str, change: Callable[[Config], None]) -> None:
     """Print what calls through Envoy cost, with the manifest's config as `change` leaves it."""
-    with ExitStack() as stack:
-        running = stack.enter_context(pods(3, change=change))
-        pid, stop = running.envoy.process.pid, threading.Event()
-        channels = [stack.enter_context(grpc.insecure_channel(f"{host}:{running.port}")) for host in running.servers]
-        ours = Measurement([GreeterStub(stack.enter_context(running.channel()))], "you", 5, stop)
-        direct = Measurement([GreeterStub(channel) for channel in channels], "you", 5, stop)
-        ours.warm_up(3, 20)
-        for measurement in (ours, direct):
-            measurement.count(500)
-        ratios, used, took = [], cpu(pid), time.monotonic()
-        for _ in range(TRIALS):
-            through, plain = ours.count_beside(direct, CALLS)
-            assert all(call.code == "OK" for call in through + plain)
-            ratios.append(ratio := beside(through, plain)["ratio"])
-            ms = distribution(through) or []
-            print(f"  p50 {ms[49]:.2f} ms, {ratio['p50']:.2f} × direct; p99 {ms[98]:.2f} ms, {ratio['p99']:.2f} ×")
+    with pods(3, change=change) as running, running.channel() as channel:
+        pid = running.envoy.process.pid
+        used, took = cpu(pid), time.monotonic()
+        calls = compare(f"through the sidecar, access log {log}", channel, running)
         seconds = cpu(pid) - used
-        rate = TRIALS * CALLS / (time.monotonic() - took)
-        print(f"  CPU of Envoy: {1000 * seconds / (TRIALS * CALLS):.2f} s per 1,000 calls, at {rate:.0f} calls/s")
+        rate = calls / (time.monotonic() - took)
+        print(f"  CPU of Envoy: {1000 * seconds / calls:.2f} s per 1,000 calls, at {rate:.0f} calls/s")
         print(f"  memory of Envoy: {memory(pid):.0f} MiB resident")
-        print(f"  p50 ratio, median of {TRIALS}: {statistics.median(ratio['p50'] for ratio in ratios):.2f}")
 
 
 def often(config: Config) -> None:
@@ -79,8 +58,7 @@ def measure_checks() -> None:
 def main() -> int:
     measure_checks()
     for change, log in ((as_it_is, "on"), (without_log, "off")):
-        print(f"{TRIALS} × {CALLS} calls through the sidecar, access log {log}")
-        measure(change)
+        measure(log, change)
     return 0
 
 
