@@ -62,10 +62,12 @@ def _table(rows: Sequence[Row], *, wide: bool) -> Table:
         table.add_column(heading, no_wrap=wide)
     table.add_column("verdict", no_wrap=True)
     for row in rows:
-        share, verdict = words.new_share(row), words.verdict(row)
+        name, share, verdict = row.demo.name, words.new_share(row), words.verdict(row)
         if wide:
             share, verdict = share.replace("\n", " "), verdict.replace("\n", " ")
-        cells: list[RenderableType] = [f"[bold]{row.demo.name}[/]", escape(row.demo.expectations["picks"]), _bars(row)]
+        else:
+            name = name.replace("/", "/\n")
+        cells: list[RenderableType] = [f"[bold]{name}[/]", escape(row.demo.expectations["picks"]), _bars(row)]
         cells += [words.fairness(row), words.overhead(row), share, words.soon(row)]
         table.add_row(*cells, Text(verdict, style=_style(row)))
     return table

@@ -23,7 +23,7 @@ def compare(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_every_strategy_shows_what_it_is_expected_to_measured_side_by_side(
     namespace: OwnNamespace, tmp_path: Path
 ) -> None:
