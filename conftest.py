@@ -30,9 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    is_tutorial = file_path == DEBUGGING or (
-        file_path.name == "README.md" and file_path.parent in [ROOT, *strategies(), AUTOSCALING]
-    )
+    pages = [ROOT / "README.md", AUTOSCALING / "README.md", DEBUGGING]
+    is_tutorial = file_path in pages or (file_path.suffix == ".md" and file_path.parent in strategies())
     return collect(file_path, parent) if is_tutorial else None
 
 

@@ -36,6 +36,7 @@ TIMEOUT = 300  # seconds that one command may take
 WARNING = (r"^Warning: .*\n", "")  # the lab names what it stores and ignores
 OWN = [  # what differs from run to run → what stands for it
     WARNING,
+    (r"^Measuring, after \d+ calls to warm up\n", ""),  # of stderr: kubectl exec has two streams, in no order
     (r" from \S+ namespace$", ""),  # kubectl 1.32 does not say it
     (r"dns://[\d.]+:\d+/", ""),  # how the lab asks its own DNS server
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+", "TIME"),
@@ -137,7 +138,7 @@ def _without_numbers(line: str) -> str:
     line = re.sub(r"-[a-z0-9]{5}\b", "-HASH", line)
     # Time, pid and line of a trace; grpcurl's time.
     line = re.sub(r"^I\d+ [\d:.]+ \d+ (\w+\.cc):\d+\]|^[\d/]+ [\d:]+", r"\1", line)
-    return re.sub(r"0x[0-9a-f]+|IP\d+|\d+", "N", re.sub(r"[\d.]*\d(ns|us|ms|s|m|h)\b", "N", line))
+    return re.sub(r"0x[0-9a-f]+|\b[0-9a-f]{8}\b|IP\d+|\d+", "N", re.sub(r"[\d.]*\d(ns|us|ms|s|m|h)\b", "N", line))
 
 
 def comment(example: Example, pattern: str) -> re.Match[str] | None:
@@ -197,5 +198,5 @@ def compare(example: Example) -> None:
 def tutorials() -> Sybil:
     """The READMEs, and the page on debugging, for pytest to collect."""
     blocks = (CodeBlockParser("sh", run), CodeBlockParser("text", compare))
-    pages = ["README.md", "*/README.md", "docs/debugging.md"]
+    pages = ["README.md", "*/*.md"]
     return Sybil((*blocks, SkipParser()), patterns=pages, path=str(ROOT), fixtures=["kubeconfig", "outputs"])
