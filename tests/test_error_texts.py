@@ -440,6 +440,17 @@ ELSEWHERE = {
         "Received http2 header with status: 308",
         "TLSV1_ALERT_NO_APPLICATION_PROTOCOL",
     },
+    "client_xds/test_what_people_meet.py": {
+        "xDS channel for server",
+        "LDS resource",
+        "CDS resource",
+        ": does not exist",
+        "contains no localities",
+        "invalid resource: errors validating",
+        "No matching route found in xDS route config",
+        "could not find VirtualHost for",
+        "server_listener_resource_name_template not provided in bootstrap file",
+    },
     "tests/test_error_texts.py": {"max connection age", "ENHANCE_YOUR_CALM", "too_many_pings"},
 }
 ON_A_CLUSTER_ONLY = {"No route to host"}  # the address of a pod that is gone
