@@ -149,12 +149,13 @@ class ResourceStore:
         before = set(last.endpoints) if last else set()
         now = set(snapshot.endpoints)
         what = f"{len(now)} endpoint(s), {len(now - before)} new, {len(before - now)} gone"
-        if (last is not None) != snapshot.there:  # it has come, or gone, and with it all that is made of it
-            self._remake(self._watched, snapshot.heard, {Type.ENDPOINTS: what})
-            self._rename()
-        elif before != now:
-            keys = [key for key in self._watched if key.type is Type.ENDPOINTS and _service_of(key) == service]
+        came_or_went = (last is not None) != snapshot.there
+        if came_or_went or before != now:  # with the Service comes and goes all that is made of it
+            types = set(Type) if came_or_went else {Type.ENDPOINTS}
+            keys = [key for key in self._watched if key.type in types and _service_of(key) == service]
             self._remake(keys, snapshot.heard, {Type.ENDPOINTS: what})
+        if came_or_went:
+            self._rename()
 
     def configure(self, configured: Mapping[tuple[Type, str], Message]) -> None:
         """Take in what the ConfigMap has."""
@@ -301,7 +302,8 @@ def short_hash(content: bytes) -> str:
 
 
 def _service_of(key: Key) -> str:
-    return key.name.partition("/")[0]
+    """What its name begins with: that of greeter-server/own-zone-first, or of the Listener greeter-server.shop:8000."""
+    return re.split("[/.:]", key.name, maxsplit=1)[0]
 
 
 def _clusters(routes: RouteConfiguration) -> Iterable[str]:
