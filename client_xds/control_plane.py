@@ -18,7 +18,7 @@ from client_xds import config, config_map
 from client_xds.ads_servicer import SERVICE, AdsServicer
 from client_xds.store import ResourceStore
 from endpoint_watch import serving
-from endpoint_watch.serving import address, name, seconds
+from endpoint_watch.serving import name
 
 log = logging.getLogger(__name__)
 
@@ -116,14 +116,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "client_xds.control_plane",
-        usage="python -m client_xds.control_plane [FLAGS]",
-        description="Tells gRPC clients and Envoys where Services' pods are, and how to call them (xDS).",
-        allow_abbrev=False,
-    )
+    description = "Tells gRPC clients and Envoys where Services' pods are, and how to call them (xDS)."
+    parser = serving.parser("client_xds.control_plane", description, port=18000)
     add = parser.add_argument
-    add("--address", type=address, default="127.0.0.1:18000", help="where to listen, HOST:PORT (default %(default)s)")
     add(
         "--service",
         type=name,
@@ -132,18 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="serve this one; may repeat (default: all)",
     )
-    add("--namespace", type=name, metavar="NAME", help="where they are (default: the pod's, or the kubeconfig's)")
-    add("--port", default="grpc", metavar="NAME", help="the name of their port (default %(default)s)")
-    add("--metrics-address", type=address, metavar="HOST:PORT", help="for Prometheus (default: none)")
     add("--config-map", type=name, default="greeter-xds", metavar="NAME", help="has resources (default %(default)s)")
-    add(
-        "--grace",
-        type=seconds,
-        default="5s",
-        metavar="TIME",
-        help="for streams to end on SIGTERM (default %(default)s)",
-    )
-    add("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING"], help="DEBUG: every client and response")
     return parser
 
 

@@ -100,6 +100,27 @@ def run(program: str, serving: Coroutine[None, None, None], log_level: str) -> i
     return 0
 
 
+def parser(program: str, description: str, port: int) -> argparse.ArgumentParser:
+    """The flags that all have; `port` is where it listens by default. A program adds its own."""
+    flags = argparse.ArgumentParser(
+        program, usage=f"python -m {program} [FLAGS]", description=description, allow_abbrev=False
+    )
+    add = flags.add_argument
+    add("--address", type=address, default=f"127.0.0.1:{port}", help="where to listen, HOST:PORT (default %(default)s)")
+    add("--namespace", type=name, metavar="NAME", help="of the Services (default: the pod's, or the kubeconfig's)")
+    add("--port", default="grpc", metavar="NAME", help="the name of their port (default %(default)s)")
+    add("--metrics-address", type=address, metavar="HOST:PORT", help="for Prometheus (default: none)")
+    add(
+        "--grace",
+        type=seconds,
+        default="5s",
+        metavar="TIME",
+        help="for streams to end on SIGTERM (default %(default)s)",
+    )
+    add("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING"], help="DEBUG: every client")
+    return flags
+
+
 # Types of flags.
 
 

@@ -14,7 +14,7 @@ from grpc_health.v1 import health, health_pb2
 
 import endpoint_watch
 from endpoint_watch import serving
-from endpoint_watch.serving import address, name, seconds
+from endpoint_watch.serving import name, seconds
 from grpclb.load_balancer_servicer import SERVICE, LoadBalancerServicer
 from grpclb.server_lists import ServerLists
 
@@ -80,18 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "grpclb.balancer",
-        usage="python -m grpclb.balancer [FLAGS]",
-        description="Tells gRPC clients where a Service's pods are, and when that changes.",
-        allow_abbrev=False,
-    )
+    description = "Tells gRPC clients where a Service's pods are, and when that changes."
+    parser = serving.parser("grpclb.balancer", description, port=9000)
     add = parser.add_argument
-    add("--address", type=address, default="127.0.0.1:9000", help="where to listen, HOST:PORT (default %(default)s)")
     add("--service", type=name, action="append", required=True, metavar="NAME", help="a Service to serve; may repeat")
-    add("--namespace", type=name, metavar="NAME", help="where they are (default: the pod's, or the kubeconfig's)")
-    add("--port", default="grpc", metavar="NAME", help="the name of their port (default %(default)s)")
-    add("--metrics-address", type=address, metavar="HOST:PORT", help="for Prometheus (default: none)")
     add(
         "--stats-interval",
         type=seconds,
@@ -99,14 +91,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TIME",
         help="of clients' reports (default %(default)s)",
     )
-    add(
-        "--grace",
-        type=seconds,
-        default="5s",
-        metavar="TIME",
-        help="for streams to end on SIGTERM (default %(default)s)",
-    )
-    add("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING"], help="DEBUG: every client that comes")
     return parser
 
 
