@@ -1,9 +1,10 @@
 """What makes a tutorial fail, and what it leaves to the run."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from sybil import Sybil
+from sybil import Example, Sybil
 
 from tests.tutorial import Outputs, excerpt, same, tutorials
 
@@ -106,6 +107,17 @@ def test_a_block_for_elsewhere_is_left_out_and_said_to_be(
         follow(tmp_path, page, kubeconfig=str(kubeconfig))
 
 
+def test_a_block_that_is_left_out_takes_its_text_along_whatever_was_printed_before(tmp_path: Path) -> None:
+    left_out = "<!-- with: no-such-program -->\n```sh\nfalse\n```\n\n```text\nits own\n```\n"
+    skipped = 0
+    for example in blocks(tmp_path, f"```sh\necho before\n```\n\n{left_out}"):
+        try:
+            example.evaluate()
+        except pytest.skip.Exception:
+            skipped += 1
+    assert skipped == 1
+
+
 def test_what_was_printed_is_put_in_place_of_what_the_page_shows(tmp_path: Path) -> None:
     outputs = Outputs(tmp_path / "README.md")
     with pytest.raises(AssertionError):
@@ -120,10 +132,15 @@ def test_what_was_printed_is_put_in_place_of_what_the_page_shows(tmp_path: Path)
 
 def follow(directory: Path, page: str, outputs: Outputs | None = None, kubeconfig: str = "none") -> None:
     """Run the blocks of a page."""
+    for example in blocks(directory, page, outputs, kubeconfig):
+        example.evaluate()
+
+
+def blocks(directory: Path, page: str, outputs: Outputs | None = None, kubeconfig: str = "none") -> Iterable[Example]:
     path = directory / "README.md"
     path.write_text(page)
     of_ours = tutorials()
     document = Sybil(of_ours.parsers, path=str(directory)).parse(path)
     document.namespace |= {"kubeconfig": kubeconfig, "outputs": outputs or Outputs(path)}
-    for example in document.examples():
-        example.evaluate()
+    found: Iterable[Example] = document.examples()
+    return found

@@ -159,9 +159,10 @@ def left_out(example: Example) -> str:
 
 def run(example: Example) -> None:
     """Run a block as a reader would type it, from the repository's root."""
+    outputs: Outputs = example.namespace["outputs"]
+    outputs.printed = None
     if reason := left_out(example):
         pytest.skip(reason)
-    outputs: Outputs = example.namespace["outputs"]
     command = ["bash", "-ec", example.parsed.replace(".venv/bin/python", sys.executable)]
     here: Any = {"cwd": ROOT, "env": {**os.environ, "KUBECONFIG": example.namespace["kubeconfig"]}}
     if comment(example, "beside"):
