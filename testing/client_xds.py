@@ -1,12 +1,10 @@
 """A control plane that a test tells what the Kubernetes API would; all else of it is what runs in the cluster."""
 
-import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import yaml
 from grpc_health.v1 import health
@@ -17,10 +15,10 @@ from client_xds.ads_servicer import AdsServicer
 from client_xds.control_plane import build
 from client_xds.store import ResourceStore
 from endpoint_watch import Endpoint, Snapshot
-from endpoint_watch.serving import end
 from testing import envoy
 from testing.dns import dns
 from testing.envoy import Envoy
+from testing.threads import InThread
 
 SERVICE, NAMESPACE = "greeter-server", "shop"
 ROUTES = f"""
@@ -50,13 +48,11 @@ def leading_to(cluster: str) -> tuple[str, str]:
     return ROUTES.replace("CLUSTER", cluster), CLUSTER.replace("CLUSTER", cluster)
 
 
-class ControlPlane:
+class ControlPlane(InThread):
     """Serves on a loopback address, in a thread of its own. Nothing is known at first."""
 
     def __init__(self, address: str) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
+        super().__init__()
         self._run(self._start(address))
 
     async def _start(self, address: str) -> None:
@@ -65,15 +61,6 @@ class ControlPlane:
         self._server, port = build(address, self.servicer, health.aio.HealthServicer())
         self.address = f"{address.rpartition(':')[0]}:{port}"
         await self._server.start()
-
-    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=20)
-
-    def _call(self, what: Callable[[], Any]) -> Any:
-        async def call() -> Any:
-            return what()
-
-        return self._run(call())
 
     def publish(
         self, *addresses: str, service: str = SERVICE, zones: Mapping[str, str] | None = None, there: bool = True
@@ -119,23 +106,9 @@ class ControlPlane:
         names: set[str] = self._call(lambda: {key.name for key in self.store._watched})
         return names
 
-    def tasks(self) -> int:
-        """How many are there now."""
-        return int(self._call(lambda: len(asyncio.all_tasks(self._loop))))
-
     def end(self, grace: float = 5) -> None:
         """As at SIGTERM."""
-
-        async def ended() -> None:
-            await end(self._server, self.servicer.stop, grace)
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()
-
-        if self._thread.is_alive():
-            self._run(ended())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
+        self._end(self.servicer.stop, grace)
 
 
 @contextmanager

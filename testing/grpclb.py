@@ -1,30 +1,26 @@
 """A balancer that a test tells what the Kubernetes API would: everything else of it is what runs in the cluster."""
 
 import asyncio
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from grpc_health.v1 import health
 
 from endpoint_watch import Endpoint, Snapshot
-from endpoint_watch.serving import end
 from grpclb.balancer import build
 from grpclb.load_balancer_servicer import LoadBalancerServicer
 from grpclb.server_lists import ServerLists
+from testing.threads import InThread
 
 SERVICE, NAMESPACE = "greeter-server", "shop"
 
 
-class Balancer:
+class Balancer(InThread):
     """Serves one Service's list on a loopback address, in a thread of its own."""
 
     def __init__(self, address: str, interval: float) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
+        super().__init__()
         self._run(self._start(address, interval))
 
     async def _start(self, address: str, interval: float) -> None:
@@ -34,15 +30,6 @@ class Balancer:
         self.address = f"{address.rpartition(':')[0]}:{port}"
         await self._server.start()
         self._summarizing = asyncio.create_task(self.servicer.clients.summarize(interval))  # held, or it may vanish
-
-    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=20)
-
-    def _call(self, what: Callable[[], Any]) -> Any:
-        async def call() -> Any:
-            return what()
-
-        return self._run(call())
 
     def publish(self, *addresses: str, stale: bool = False) -> None:
         """Say that these are the servers now (HOST:PORT), as an EndpointSlice would."""
@@ -54,23 +41,14 @@ class Balancer:
     def streams(self) -> int:
         return len(self.servicer.clients.now)
 
-    def tasks(self) -> int:
-        """How many are there now."""
-        return int(self._call(lambda: len(asyncio.all_tasks(self._loop))))
-
     def end(self, grace: float = 5) -> None:
         """As at SIGTERM."""
 
-        async def ended() -> None:
-            await end(self._server, self.servicer.stop, grace)
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()
+        def stop() -> None:
+            self.servicer.stop()
+            self._summarizing.cancel()
 
-        if self._thread.is_alive():
-            self._run(ended())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
+        self._end(stop, grace)
 
 
 @contextmanager
