@@ -1,11 +1,7 @@
 """A Go client of the same control plane: testdata/go, built with the grpc-go that its go.sum pins."""
 
-import json
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -13,38 +9,14 @@ import yaml
 
 from testing import golang
 from testing.client_xds import SERVICE, ControlPlane, bootstrap, control_plane
+from testing.golang import Client
 from testing.processes import greeters, wait_until
 
 PROGRAM = Path(__file__).parent / "testdata" / "go"
 POLICY = Path(__file__).parent / "policies" / "timeouts_and_retries.yaml"
 V2 = f"{SERVICE}-v2"
 
-pytestmark = [
-    pytest.mark.skipif(not shutil.which("go"), reason="go, which builds the client, is not on PATH"),
-    pytest.mark.timeout(300),  # of a first build, which downloads and compiles gRPC
-]
-
-
-class Client:
-    """One that runs."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self._process = process
-
-    def calls(self, number: int, metadata: str = "") -> dict[str, int]:
-        """How many calls, with the metadata KEY=VALUE, each backend has answered, or failed with which words."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(f"{number} {metadata}\n")
-        self._process.stdin.flush()
-        became: dict[str, int] = json.loads(self._process.stdout.readline())
-        return became
-
-    def failure(self) -> str:
-        """The words with which one call fails."""
-        [words] = self.calls(1)
-        return words
-
+pytestmark = golang.FIRST_BUILD
 
 Go = Callable[..., AbstractContextManager[Client]]
 
@@ -55,14 +27,8 @@ def go(tmp_path_factory: pytest.TempPathFactory) -> Go:
     golang.downloaded(PROGRAM)
     program = golang.build(PROGRAM, tmp_path_factory.mktemp("go") / "client")
 
-    @contextmanager
-    def client(config: str, name: str = SERVICE) -> Iterator[Client]:
-        pipe, env = subprocess.PIPE, os.environ | {"GRPC_XDS_BOOTSTRAP_CONFIG": config}
-        with subprocess.Popen([program, f"xds:///{name}"], stdin=pipe, stdout=pipe, text=True, env=env) as process:
-            try:
-                yield Client(process)
-            finally:
-                process.kill()
+    def client(config: str, name: str = SERVICE) -> AbstractContextManager[Client]:
+        return golang.client([program, f"xds:///{name}"], {"GRPC_XDS_BOOTSTRAP_CONFIG": config})
 
     return client
 

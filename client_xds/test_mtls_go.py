@@ -1,9 +1,5 @@
 """A Go client of the same servers, by the same bootstrap and resources: testdata/go."""
 
-import json
-import os
-import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,10 +12,7 @@ from testing.processes import wait_until
 
 PROGRAM = Path(__file__).parent / "testdata" / "go"
 
-pytestmark = [
-    pytest.mark.skipif(not shutil.which("go"), reason="go, which builds the client, is not on PATH"),
-    pytest.mark.timeout(300),  # of a first build, which downloads and compiles gRPC
-]
+pytestmark = golang.FIRST_BUILD
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +23,8 @@ def go(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def calls(go: Path, env: Mapping[str, str], number: int) -> dict[str, int]:
     """How many calls each backend has answered, or failed with which words."""
-    run = subprocess.run(
-        [go, "xds:///greeter-server"],
-        env={**os.environ, **env},
-        input=f"{number}\n",
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    became: dict[str, int] = json.loads(run.stdout)
-    return became
+    with golang.client([go, "xds:///greeter-server"], env) as client:
+        return client.calls(number)
 
 
 def test_calls_take_turns_by_mtls_and_somebody_else_is_denied(go: Path, tmp_path: Path) -> None:

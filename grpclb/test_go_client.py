@@ -1,11 +1,9 @@
 """A Go client of the same balancer: testdata/go, built with the grpc-go that its go.sum pins."""
 
-import json
-import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -20,26 +18,7 @@ __all__ = ["own", "pods"]
 
 PROGRAM = Path(__file__).parent / "testdata" / "go"
 
-pytestmark = [
-    pytest.mark.skipif(not shutil.which("go"), reason="go, which builds the client, is not on PATH"),
-    pytest.mark.timeout(300),  # of a first build, which downloads and compiles gRPC
-]
-
-
-class Client:
-    """One that runs."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self._process = process
-
-    def calls(self, number: int) -> dict[str, int]:
-        """How many calls each backend has answered, or failed with which words."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(f"{number}\n")
-        self._process.stdin.flush()
-        became: dict[str, int] = json.loads(self._process.stdout.readline())
-        return became
+pytestmark = golang.FIRST_BUILD
 
 
 class Programs:
@@ -54,14 +33,8 @@ class Programs:
     def arguments(self, records: Names, port: int, tags: str = "grpclb", cooldown: str = "30s") -> list[str]:
         return [str(self.build(tags)), f"dns://{records.server}/{NAME}:{port}", cooldown]
 
-    @contextmanager
-    def client(self, records: Names, port: int, cooldown: str = "30s") -> Iterator[Client]:
-        command = self.arguments(records, port, cooldown=cooldown)
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            try:
-                yield Client(process)
-            finally:
-                process.kill()
+    def client(self, records: Names, port: int, cooldown: str = "30s") -> AbstractContextManager[golang.Client]:
+        return golang.client(self.arguments(records, port, cooldown=cooldown))
 
 
 @pytest.fixture(scope="module")
