@@ -1,35 +1,20 @@
 """grpclb on a cluster: what DNS says, how soon a change reaches calls, and what becomes of calls when pods go."""
 
 import time
-from functools import partial
 
 import pytest
 from dnslib import QTYPE
 
 from catalogue import ROOT
 from testing import convergence
-from testing.cluster import OwnNamespace, deployment, kubectl, manifests, pod_spec, stop, until
+from testing.cluster import OwnNamespace, deployment, kubectl, manifests, pod_spec, until
 
 MANIFESTS = ROOT / "grpclb" / "manifests"
 
 
-def addresses(namespace: OwnNamespace, component: str) -> set[str]:
-    """Of the pods of a component."""
-    return {pod["status"]["podIP"] for pod in namespace.pods(component) if "podIP" in pod["status"]}
-
-
-def all_gone(namespace: OwnNamespace, component: str, pods: set[str]) -> bool:
-    return not pods & addresses(namespace, component)
-
-
-def take_balancers_away(namespace: OwnNamespace) -> None:
-    namespace.scale(0, "greeter-balancer")
-    until("no balancer", lambda: not addresses(namespace, "balancer"))
-
-
 def test_dns_names_the_balancers_alone_by_srv_and_all_pods_by_the_name_itself(namespace: OwnNamespace) -> None:
     namespace.apply(MANIFESTS)
-    servers, balancers = namespace.wait_ready(3), addresses(namespace, "balancer")
+    servers, balancers = namespace.wait_ready(3), namespace.addresses("balancer")
     full = f"greeter-server.{namespace.name}.svc.cluster.local."
 
     def places(port: str) -> set[tuple[str, int]]:
@@ -51,15 +36,10 @@ def test_dns_names_the_balancers_alone_by_srv_and_all_pods_by_the_name_itself(na
 
 def test_it_may_read_endpointslices_and_nothing_else(namespace: OwnNamespace) -> None:
     namespace.apply(MANIFESTS)
-    whom = f"--as=system:serviceaccount:{namespace.name}:greeter-balancer"
-    listed = namespace.kubectl("auth", "can-i", "--list", whom)
-    if "*.*" in listed:
-        pytest.skip("this cluster lets everybody do everything (the lab does)")
-    rows = [line.split() for line in listed.splitlines()[1:]]
-    everybodys = [row for row in rows if row[0].startswith(("selfsubject", "["))]
-    assert [row for row in rows if row not in everybodys] == [
+    assert namespace.granted("greeter-balancer") == [
         ["endpointslices.discovery.k8s.io", "[]", "[]", "[get", "list", "watch]"]
     ]
+    whom = f"--as=system:serviceaccount:{namespace.name}:greeter-balancer"
     for verb, what in (("watch", "endpointslices"), ("list", "pods"), ("get", "secrets"), ("delete", "endpointslices")):
         answer = namespace.kubectl("auth", "can-i", verb, what, whom, ok=(0, 1)).strip()
         assert answer == ("yes" if (verb, what) == ("watch", "endpointslices") else "no")
@@ -85,27 +65,10 @@ def test_the_pre_stop_is_enough_also_for_servers_that_hang_up_at_once(namespace:
     It is enough because the clients are told in it. With no balancer to tell them, calls fail.
     """
     objects = manifests("grpclb")
-    spec = deployment(objects)["spec"]
-    spec["minReadySeconds"] = 0
-    spec["strategy"] = {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}}
-    [server] = pod_spec(objects)["containers"]
-    assert server["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}  # what the manifest has is enough
-    server["args"] += ["--drain=0s", "--grace=0s", "--faults"]
     del pod_spec(objects, "greeter-balancer")["containers"][0]["lifecycle"]  # it would outlast our patience
-    namespace.apply_objects(objects)
-    namespace.rolled_out()
-    namespace.wait_ready(3)
-    slow = ("--duration=1h", "--rate=10", "--metadata=fault=delay=100ms")
-    measurements = [namespace.measure(*slow) for _ in range(4)]
-    if not told:
-        take_balancers_away(namespace)
-    for _ in range(2):  # the second time untold clients go by what DNS has cached
-        namespace.kubectl("rollout", "restart", "deployment/greeter-server")
-        namespace.rolled_out()
-        namespace.gone(3)
-    failed, attempts, results = stop(measurements)
-    print(f"no drain, {'told' if told else 'not told'}: {failed} of {attempts} attempts failed")
-    assert (failed == 0) == told, results[0]["failure_details"]
+    # Twice: the second time untold clients go by what DNS has cached.
+    failed = convergence.failed_by_servers_that_hang_up(namespace, objects, "balancer", told=told, restarts=2)
+    assert (failed == 0) == told
 
 
 def test_no_call_fails_while_servers_and_balancers_are_replaced_and_clients_hear_of_new_servers_again(
@@ -117,12 +80,8 @@ def test_no_call_fails_while_servers_and_balancers_are_replaced_and_clients_hear
     """
     namespace.apply(MANIFESTS)
     namespace.wait_ready(3)
-    before = {component: addresses(namespace, component) for component in ("server", "balancer")}
     measurement = namespace.measure("--duration=1h", "--rate=100")
-    for component in before:
-        namespace.kubectl("rollout", "restart", f"deployment/greeter-{component}")
-    for component, old in before.items():
-        until(f"the end of each {component}", partial(all_gone, namespace, component, old))
+    namespace.replace("server", "balancer")
     three = namespace.wait_ready(3)
     namespace.scale(4)
     [new] = namespace.wait_ready(4) - three

@@ -145,6 +145,34 @@ class OwnNamespace:
         """Of a component: server, client."""
         return self._list(self._namespace.path("pods"), f"{COMPONENT}={component}")
 
+    def addresses(self, component: str) -> set[str]:
+        """Of a component's pods."""
+        return {pod["status"]["podIP"] for pod in self.pods(component) if "podIP" in pod["status"]}
+
+    def replace(self, *components: str) -> None:
+        """Restart these at once; return when every pod that they had is gone."""
+        old = {component: self.addresses(component) for component in components}
+        for component in components:
+            self.kubectl("rollout", "restart", f"deployment/greeter-{component}")
+        for component, pods in old.items():
+            until(f"the end of each {component}", lambda c=component, p=pods: not p & self.addresses(c))  # type: ignore[misc]
+
+    def take_away(self, component: str) -> None:
+        """All its pods; return when they are gone."""
+        self.scale(0, f"greeter-{component}")
+        until(f"no {component}", lambda: not self.addresses(component))
+
+    def granted(self, account: str) -> list[list[str]]:
+        """What a ServiceAccount may do that not everybody may: the words of `kubectl auth can-i --list`, by row.
+
+        Skips where everybody may do everything.
+        """
+        listed = self.kubectl("auth", "can-i", "--list", f"--as=system:serviceaccount:{self.name}:{account}")
+        if "*.*" in listed:
+            pytest.skip("this cluster lets everybody do everything (the lab does)")
+        rows = [line.split() for line in listed.splitlines()[1:]]
+        return sorted(row for row in rows if not row[0].startswith(("selfsubject", "[")))
+
     def _list(self, path: str, selector: str) -> list[Object]:
         """Of the API itself, which is asked again and again: each kubectl takes a fifth of a second of a core."""
         listed: Object = self._portal.call(partial(self._namespace.api.get, path, labelSelector=selector))

@@ -1,4 +1,4 @@
-"""How soon a change of a Service's EndpointSlices reaches calls, on the cluster that KUBECONFIG names."""
+"""How soon a change of a Service's EndpointSlices reaches calls, and in time: on the cluster that KUBECONFIG names."""
 
 import asyncio
 import threading
@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import endpoint_watch
-from testing.cluster import OwnNamespace, until
+from compare.api import Object
+from testing.cluster import OwnNamespace, deployment, pod_spec, stop, until
 
 RATE = 200  # calls a second
 
@@ -74,3 +75,35 @@ def measured(namespace: OwnNamespace, rounds: int = 4, most: int = 8, least: int
         ms = [1000 * delay for delay in result[which]]
         print(f"{what}, after its EndpointSlice: p50 {ms[len(ms) // 2]:.0f} ms, p99 {ms[-1]:.0f} ms, of {len(ms)}")
     return result
+
+
+def failed_by_servers_that_hang_up(
+    namespace: OwnNamespace, objects: list[Object], teller: str, *, told: bool, restarts: int = 1
+) -> int:
+    """How many attempts fail while servers are replaced, so often, that end in the midst of calls upon SIGTERM.
+
+    Each client has a call under way at any time: what is left is the preStop. Without the component `teller` nobody
+    tells them in it.
+    """
+    spec = deployment(objects)["spec"]
+    spec["minReadySeconds"] = 0
+    spec["strategy"] = {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}}
+    [server] = pod_spec(objects)["containers"]
+    assert server["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}  # what the manifest has is enough
+    server["args"] += ["--drain=0s", "--grace=0s", "--faults"]
+    namespace.apply_objects(objects)
+    namespace.rolled_out()
+    namespace.wait_ready(3)
+    slow = ("--duration=1h", "--rate=10", "--metadata=fault=delay=100ms")
+    measurements = [namespace.measure(*slow) for _ in range(4)]
+    if not told:
+        namespace.take_away(teller)
+    for _ in range(restarts):
+        namespace.kubectl("rollout", "restart", "deployment/greeter-server")
+        namespace.rolled_out()
+        namespace.gone(3)
+    failed, attempts, results = stop(measurements)
+    print(f"no drain, {'told' if told else 'not told'}: {failed} of {attempts} attempts failed")
+    for result in results:
+        print(result["failure_details"])
+    return failed
