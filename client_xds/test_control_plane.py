@@ -12,6 +12,7 @@ import yaml
 from aiohttp import web
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from catalogue import ROOT
 from client_xds.types import Type
 from testing.ads import Client, on
 from testing.client_xds import SERVICE, leading_to
@@ -20,6 +21,14 @@ from testing.processes import Process, process
 
 NAME = "greeter-xds"
 ADS = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+
+
+def test_the_variants_have_the_same_control_plane_and_those_without_tls_the_same_servers() -> None:
+    def manifest(variant: str, part: str) -> str:
+        return (ROOT / "client_xds" / "manifests" / variant / f"{part}.yaml").read_text()
+
+    assert len({manifest(variant, "control-plane") for variant in ("proxyless", "envoy", "mtls")}) == 1
+    assert manifest("proxyless", "server") == manifest("envoy", "server")
 
 
 @dataclass
