@@ -11,7 +11,6 @@ protocols other than TCP are not acted upon.
 
 import asyncio
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +24,9 @@ from lab.runtime.processes import Process
 
 ENVOY_IMAGE = "envoyproxy/envoy"
 EVERYTHING: Key = ("services",)
-# What Envoy watches, in the order in which a new Service must appear to it.
-ENDPOINTS, CLUSTERS, LISTENERS = "eds-{}.json", "cds.json", "lds.json"  # Envoy takes one cluster's endpoints a file
+# What Envoy watches, in the order in which a new Service must appear to it. There is no file of endpoints, for it would
+# be one a Service, each watched by an inotify instance of its own: Linux lets a user have 128 (max_user_instances).
+CLUSTERS, LISTENERS = "cds.json", "lds.json"
 TYPES = "type.googleapis.com/envoy"
 PLENTY = 1_000_000  # more connections than there will be: kube-proxy has no limit
 CONNECT_TIMEOUT = "10s"  # a pod on loopback answers or refuses at once
@@ -59,11 +59,7 @@ class Proxy:
     def configure(self) -> None:
         """Write down what is to be proxied now."""
         routes = list(routes_of(self._store))
-        files = {route.name: ENDPOINTS.format(re.sub(r"[/:]", "_", route.name)) for route in routes}
-        for route in routes:
-            self._write(files[route.name], [load_assignment(route)])
-        clusters = (cluster_of(route, str(self._directory / files[route.name])) for route in routes)
-        self._write(CLUSTERS, clusters)
+        self._write(CLUSTERS, map(cluster_of, routes))
         self._write(LISTENERS, map(listener_of, routes))
         if routes:
             self._needed.set()
@@ -165,27 +161,18 @@ def listener_of(route: Route) -> Object:
     }
 
 
-def cluster_of(route: Route, endpoints_file: str) -> Object:
+def cluster_of(route: Route) -> Object:
     """Picks an endpoint at random for each connection, as kube-proxy's rules do."""
+    endpoints = [{"endpoint": {"address": _address(place)}} for place in route.endpoints]
     limits = dict.fromkeys(("max_connections", "max_pending_requests"), PLENTY)
     return {
         "@type": f"{TYPES}.config.cluster.v3.Cluster",
         "name": route.name,
-        "type": "EDS",
-        "eds_cluster_config": {"eds_config": source(endpoints_file)},
+        "type": "STATIC",
+        "load_assignment": {"cluster_name": route.name, "endpoints": [{"lb_endpoints": endpoints}]},
         "lb_policy": "RANDOM",
         "connect_timeout": CONNECT_TIMEOUT,
         "circuit_breakers": {"thresholds": [limits]},
-    }
-
-
-def load_assignment(route: Route) -> Object:
-    """The endpoints of a cluster."""
-    endpoints = [{"endpoint": {"address": _address(place)}} for place in route.endpoints]
-    return {
-        "@type": f"{TYPES}.config.endpoint.v3.ClusterLoadAssignment",
-        "cluster_name": route.name,
-        "endpoints": [{"lb_endpoints": endpoints}],
     }
 
 

@@ -32,9 +32,9 @@ async def answer(line: bytes, reader: asyncio.StreamReader, writer: asyncio.Stre
             await writer.drain()
 
 
-def proxied_service(store: Store, network: Network, port: int = PORT) -> tuple[str, int]:
+def proxied_service(store: Store, network: Network, port: int = PORT, name: str = "web") -> tuple[str, int]:
     address = network.allocate()
-    create_service(store, clusterIP=address, ports=[{"name": "grpc", "port": port, "protocol": "TCP"}])
+    create_service(store, name, clusterIP=address, ports=[{"name": "grpc", "port": port, "protocol": "TCP"}])
     return address, port
 
 
@@ -101,31 +101,52 @@ async def test_established_connections_stay_when_their_endpoint_leaves(
         connection[1].close()
 
 
+def envoys(of: Path) -> list[int]:
+    """The process IDs of the Envoys of this lab."""
+    found = []
+    for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            arguments = cmdline.read_text().split("\0")
+            if arguments[0].endswith("/envoy") and any(str(of) in argument for argument in arguments):
+                found.append(int(cmdline.parent.name))
+    return found
+
+
+async def test_more_services_take_no_more_inotify_instances(store: Store, network: Network, tmp_path: Path) -> None:
+    """Linux lets a user have 128, and an Envoy that gets none aborts."""
+
+    def instances(pid: int) -> int:
+        return sum(fd.readlink() == Path("anon_inode:inotify") for fd in Path(f"/proc/{pid}/fd").iterdir())
+
+    async with backends(network, 2) as (one, two), running(kube_proxy.run(store, tmp_path)):
+        service = proxied_service(store, network)
+        publish(store, one)
+        await serves(service, one)
+        (pid,) = envoys(tmp_path)
+        before = instances(pid)
+        assert before
+        another = proxied_service(store, network, name="another")
+        create_slice(store, two, name="another", service="another")
+        await serves(another, two)
+        assert instances(pid) == before
+
+
 async def test_one_envoy_serves_all_changes_and_ends_with_the_lab(
     store: Store, network: Network, tmp_path: Path
 ) -> None:
-    def envoys() -> list[int]:
-        found = []
-        for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
-            with contextlib.suppress(OSError):
-                arguments = cmdline.read_text().split("\0")
-                if arguments[0].endswith("/envoy") and any(str(tmp_path) in argument for argument in arguments):
-                    found.append(int(cmdline.parent.name))
-        return found
-
     async with backends(network, 2) as (one, two):
         async with running(kube_proxy.run(store, tmp_path)):
             service = proxied_service(store, network)
-            assert envoys() == []
+            assert envoys(tmp_path) == []
             publish(store, one)
             await serves(service, one)
-            (pid,) = envoys()
+            (pid,) = envoys(tmp_path)
             publish(store, two)
             await serves(service, two)
             store.delete("services", "shop", "web")
             await serves(service, "")
-            assert envoys() == [pid]
-        await until(lambda: envoys() == [], "Envoy is gone")
+            assert envoys(tmp_path) == [pid]
+        await until(lambda: envoys(tmp_path) == [], "Envoy is gone")
 
 
 def proxied(store: Store) -> set[str]:

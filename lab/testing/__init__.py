@@ -64,9 +64,11 @@ def create_service(store: Store, name: str = "web", **spec: Any) -> Object:
     return create(store, "services", name, spec=own | spec)
 
 
-def create_slice(store: Store, *endpoints: Object | str, name: str = "web", port: int = 8000) -> Object:
-    """A slice of the Service `web`; of an endpoint that is ready the address is enough."""
-    labels = {"kubernetes.io/service-name": "web"}
+def create_slice(
+    store: Store, *endpoints: Object | str, name: str = "web", service: str = "web", port: int = 8000
+) -> Object:
+    """A slice of a Service; of an endpoint that is ready the address is enough."""
+    labels = {"kubernetes.io/service-name": service}
     full = [ready_endpoint(e) if isinstance(e, str) else e for e in endpoints]
     ports = [{"name": "grpc", "port": port, "protocol": "TCP"}]
     return create(store, "endpointslices", name, {"labels": labels}, addressType="IPv4", ports=ports, endpoints=full)
