@@ -154,8 +154,7 @@ class OwnNamespace:
         old = {component: self.addresses(component) for component in components}
         for component in components:
             self.kubectl("rollout", "restart", f"deployment/greeter-{component}")
-        for component, pods in old.items():
-            until(f"the end of each {component}", lambda c=component, p=pods: not p & self.addresses(c))  # type: ignore[misc]
+        until(f"the end of {old}", lambda: not any(pods & self.addresses(component) for component, pods in old.items()))
 
     def take_away(self, component: str) -> None:
         """All its pods; return when they are gone."""
