@@ -24,18 +24,19 @@ def metric(name: str, **labels: str) -> float:
 
 def test_a_change_is_encoded_once_for_all_clients() -> None:
     with control_plane(*THREE) as running, ExitStack() as stack:
+        kind = {"type": "ClusterLoadAssignment"}
+        acks = metric("xds_acks_total", **kind)
         clients = [stack.enter_context(client(running)) for _ in range(20)]
         for each in clients:
             each.ask(Type.ENDPOINTS, SERVICE)
             assert each.take().servers == list(THREE)
-        kind = {"type": "ClusterLoadAssignment"}
+        wait_until("all have taken the first", lambda: metric("xds_acks_total", **kind) - acks == 20)
         encodings, responses = metric("xds_encodings_total"), metric("xds_responses_total", **kind)
-        acks = metric("xds_acks_total", **kind)
         running.publish(*THREE[:2])
         assert all(each.take().servers == list(THREE[:2]) for each in clients)
         assert metric("xds_encodings_total") - encodings == 1
         assert metric("xds_responses_total", **kind) - responses == 20
-        wait_until("all have taken it", lambda: metric("xds_acks_total", **kind) - acks == 20)
+        wait_until("all have taken it", lambda: metric("xds_acks_total", **kind) - acks == 40)
         assert metric("xds_streams") == 20
 
 
