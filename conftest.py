@@ -65,7 +65,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cluster)
         if item.path.suffix == ".md":
             item.add_marker(pytest.mark.tutorial)
-            item.add_marker(pytest.mark.timeout(300))
         if item.path.parent == AUTOSCALING and not os.environ.get("KUBECONFIG"):
             item.add_marker(pytest.mark.skip("KUBECONFIG names no cluster"))
 

@@ -276,7 +276,6 @@ REQUESTS = st.builds(
 )
 
 
-@pytest.mark.timeout(180)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(requests=st.lists(REQUESTS, min_size=1, max_size=20))
 def test_whatever_a_client_asks_for_the_control_plane_is_well(

@@ -98,7 +98,6 @@ def test_no_call_fails_while_routes_move_to_a_new_cluster_and_the_old_one_goes()
         assert counts.total() > 100
 
 
-@pytest.mark.timeout(180)
 def test_calls_go_on_when_the_control_plane_is_gone_and_when_it_is_back_it_is_asked_again() -> None:
     with told(3, known=2) as running, running.channel() as channel:
         connect(channel, 2)

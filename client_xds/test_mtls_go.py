@@ -12,8 +12,6 @@ from testing.processes import wait_until
 
 PROGRAM = Path(__file__).parent / "testdata" / "go"
 
-pytestmark = golang.FIRST_BUILD
-
 
 @pytest.fixture(scope="module")
 def go(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -22,7 +22,6 @@ from testing.processes import Process, wait_until
 
 LONG = 120.0  # seconds that a whole run may take on a busy machine
 OURS = f"app.kubernetes.io/managed-by={LABELS['app.kubernetes.io/managed-by']}"
-pytestmark = pytest.mark.timeout(200)
 
 
 def text(run: Process) -> str:

@@ -21,7 +21,6 @@ def handlers() -> Iterator[None]:
         signal.signal(signum, handler)
 
 
-@pytest.mark.timeout(30)  # instead of a hang
 @pytest.mark.parametrize("signum", SIGNALS)
 def test_a_signal_that_interrupts_a_wait_at_any_point_ends_it(signum: signal.Signals) -> None:
     """With a handler that sets the Event itself, a part of these hang: the signal finds the Event's lock taken."""

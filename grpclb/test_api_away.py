@@ -69,7 +69,6 @@ def listed(address: str) -> set[str]:
     return {server.load_balance_token.rpartition(":")[0] for server in servers}
 
 
-@pytest.mark.timeout(300)
 def test_the_list_is_served_on_and_the_change_made_meanwhile_arrives_after(api: Api) -> None:
     with own_namespace() as namespace:
         namespace.apply(ROOT / "grpclb" / "manifests")

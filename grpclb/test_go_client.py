@@ -18,8 +18,6 @@ __all__ = ["own", "pods"]
 
 PROGRAM = Path(__file__).parent / "testdata" / "go"
 
-pytestmark = golang.FIRST_BUILD
-
 
 class Programs:
     """Built once for these tests."""

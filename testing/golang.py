@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-FIRST_BUILD = pytest.mark.timeout(300)  # for a test that has a program built: it may download and compile gRPC
-
 
 def downloaded(source: Path) -> None:
     """Get what the program needs. Skips where that can't be done."""

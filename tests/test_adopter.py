@@ -27,7 +27,7 @@ from lab.testing.kubectl import MISSING
 from testing.dns import dns
 from testing.processes import loopback_network, running_lab
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 TITLE = "Take it into your service"
 NAMESPACE, HOST = "my-namespace", "grpc.example.com"  # on the pages
 STRATEGIES = {demo.name.partition("/")[0]: demo for demo in demos()}  # one variant of each

@@ -11,7 +11,6 @@ import pytest
 
 from catalogue import ROOT, demos
 
-pytestmark = pytest.mark.timeout(180)
 AFTER = "Next: all of them measured: [compare](../compare/README.md)."  # what the last strategy's page ends in
 ROW = "| [`dummy`](dummy/README.md) | nobody | nothing to do | it does nothing |\n"
 

@@ -356,7 +356,6 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Call]:
     return call
 
 
-@pytest.mark.timeout(300)  # of a first build in Go, which downloads and compiles gRPC
 @pytest.mark.parametrize(("scenario", "language"), ROWS)
 def test_it_is_what_a_client_says(
     scenario: Scenario, language: str, servers: Servers, calls: Callable[[str], Call]

@@ -24,7 +24,6 @@ def test_tox_has_an_environment_for_each_strategy_and_for_nothing_that_is_none()
     assert {*names.split(", ")} - {"lab", "compare"} == {path.name for path in strategies()}
 
 
-@pytest.mark.timeout(180)
 def test_make_test_runs_the_tests_of_every_directory() -> None:
     """A directory that pytest never looks into is one like `build`, or one without permission."""
     collected = subprocess.run(

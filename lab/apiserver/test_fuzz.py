@@ -147,7 +147,7 @@ async def send(session: aiohttp.ClientSession, lab: HollowLab, request: Request)
         return response.status
 
 
-@pytest.mark.timeout(max(120, REQUESTS / 5))
+@pytest.mark.timeout(max(300, REQUESTS / 5))
 async def test_malformed_requests_are_answered_below_500(tmp_path: Path) -> None:
     codes: dict[int, int] = {}
     async with hollow_lab(tmp_path) as lab:

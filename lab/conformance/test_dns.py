@@ -144,7 +144,6 @@ async def test_a_services_srv_record_names_the_service_and_its_port(api: Api, as
     assert rcode(other) == "NXDOMAIN"
 
 
-@pytest.mark.timeout(120)
 async def test_an_answer_is_held_until_its_time_is_over_whatever_has_happened_since(api: Api, ask: Ask) -> None:
     """So a client may be told of dead pods, and not of new ones, for as long as the cache holds."""
     await api.create("services", service("web", clusterIP="None"))

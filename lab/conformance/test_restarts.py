@@ -1,7 +1,5 @@
 """What becomes of a container that ends, or that never begins."""
 
-import pytest
-
 from lab.conformance.api import Api, Object
 from lab.conformance.manifests import SLEEP, container, pod, program, python
 from lab.conformance.states import condition, finished, phase, ready, restarts, status_of, terminated, waiting
@@ -37,7 +35,6 @@ async def test_a_container_that_ends_soon_again_waits_before_its_next_start(api:
     assert status_of(backed_off)["lastState"]["terminated"]["exitCode"] == 1
 
 
-@pytest.mark.timeout(90)
 async def test_the_back_off_doubles(api: Api) -> None:
     await api.create("pods", program("web", "raise SystemExit(1)", restartPolicy="Always"))
     await api.until_one(
