@@ -2,7 +2,8 @@
 
 import signal
 
-from testing.processes import greeter, process
+from testing.dns import dns
+from testing.processes import greeter, process, wait_until
 
 WAIT = "greeter_client.wait"
 
@@ -14,6 +15,18 @@ def test_it_waits_for_a_server_that_comes_later_and_says_so() -> None:
             with greeter(address=address):
                 assert waiting.end() == 0
             assert waiting.lines[-1] == f"A server at {address} is ready"
+
+
+def test_it_asks_for_a_name_that_is_not_there_yet_again_and_again_without_growing_pauses() -> None:
+    """gRPC's own would be 43 s long in all until the eighth question."""
+    with greeter() as (_, address), dns([]) as names:
+        host, _, port = address.rpartition(":")
+        target = f"dns://{names.server}/greeter-server.test.:{port}"  # the dot: no search domain is tried
+        with process(WAIT, f"--target={target}", "--timeout=2m") as waiting:
+            wait_until("eight questions", lambda: len(names.asked) >= 8, timeout=35)
+            names.addresses = [host]
+            assert waiting.end() == 0
+            assert waiting.lines[-1] == f"A server at {target} is ready"
 
 
 def test_it_lets_the_client_start_where_none_comes_in_time_and_says_why_none_did() -> None:
