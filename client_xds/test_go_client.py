@@ -16,7 +16,6 @@ PROGRAM = Path(__file__).parent / "testdata" / "go"
 POLICY = Path(__file__).parent / "policies" / "timeouts_and_retries.yaml"
 V2 = f"{SERVICE}-v2"
 
-
 Go = Callable[..., AbstractContextManager[Client]]
 
 

@@ -16,8 +16,8 @@ JAIN = 0.95  # Jain's index that every second reaches, unless expectations.toml 
 def test_every_second_is_even(namespace: OwnNamespace, strategy: Demo) -> None:
     spread = strategy.expectations["spread"]
     namespace.apply(namespace.own(strategy).manifests)
-    result = namespace.measure("--duration=15s", "--rate=90", backends=spread["backends"]).result()
+    result = namespace.measure("--duration=30s", "--rate=90", backends=spread["backends"]).result()
     whole = [window for window in result["windows"] if sum(window["backends"].values()) >= 60]
     print(f"{strategy.name}:", [window["backends"] for window in whole])
-    assert len(whole) >= 3  # of 15: a busy machine makes fewer than 60 calls in most
+    assert len(whole) >= 8
     assert all(window["jain"] > spread.get("every_second", JAIN) for window in whole), whole
