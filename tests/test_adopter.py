@@ -32,7 +32,7 @@ TITLE = "Take it into your service"
 NAMESPACE, HOST = "my-namespace", "grpc.example.com"  # on the pages
 STRATEGIES = {demo.name.partition("/")[0]: demo for demo in demos()}  # one variant of each
 FILE = re.compile(r"^<!-- file: ([^>\n]+) -->\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMANDS = re.compile(r"(?<!<!-- skip: next -->\n\n)^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMANDS = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def section(strategy: str) -> str:

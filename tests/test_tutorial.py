@@ -64,8 +64,8 @@ def test_a_block_fails_by_its_exit_code_or_by_what_it_prints(tmp_path: Path, pag
         follow(tmp_path, page)
 
 
-def test_a_block_that_is_to_fail_and_one_that_is_skipped(tmp_path: Path) -> None:
-    follow(tmp_path, "<!-- exits: 1 -->\n\n```sh\nfalse\n```\n\n<!-- skip: next -->\n\n```sh\nfalse\n```")
+def test_a_block_that_is_to_fail_and_one_that_is_not_run(tmp_path: Path) -> None:
+    follow(tmp_path, '<!-- exits: 1 -->\n\n```sh\nfalse\n```\n\n```sh title="not run: it fails"\nfalse\n```')
 
 
 def test_what_goes_on_beside_is_waited_for_and_ended(tmp_path: Path) -> None:

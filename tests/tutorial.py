@@ -2,9 +2,12 @@
 
 Addresses, ports, hashes, times, ages and latencies are the run's own and count as equal (the same address in two lines
 is the same address in both), and so are calls per backend within a tenth. A `text` block that follows no command
-is a picture. A comment before a block says what it is else:
+is a picture. A block that can't be run says why in its info string, which sites show as its title:
 
-- `<!-- skip: next -->`: it is left out;
+    ```sh title="not run: it needs Docker"
+
+A comment before a block says what it is else:
+
 - `<!-- exits: 1 -->`: its command is to fail, with this exit code;
 - `<!-- on: lab -->`, `<!-- on: cluster -->`: it is left out elsewhere, with the `text` block below it;
 - `<!-- with: grpcurl -->`: it is left out, likewise, where there is no such program;
@@ -28,7 +31,7 @@ from typing import Any
 
 import pytest
 from sybil import Example, Sybil
-from sybil.parsers.markdown import CodeBlockParser, SkipParser
+from sybil.parsers.markdown import CodeBlockParser
 
 from catalogue import ROOT
 
@@ -200,4 +203,4 @@ def tutorials() -> Sybil:
     """The READMEs, and the page on debugging, for pytest to collect."""
     blocks = (CodeBlockParser("sh", run), CodeBlockParser("text", compare))
     pages = ["README.md", "*/*.md"]
-    return Sybil((*blocks, SkipParser()), patterns=pages, path=str(ROOT), fixtures=["kubeconfig", "outputs"])
+    return Sybil(blocks, patterns=pages, path=str(ROOT), fixtures=["kubeconfig", "outputs"])
