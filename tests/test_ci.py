@@ -15,7 +15,7 @@ RUN = [step["run"] for job in JOBS.values() for step in job["steps"] if "run" in
 def documented() -> set[str]:
     """The commands of README.md and CONTRIBUTING.md: lines of their blocks, and what stands between backquotes."""
     text = "".join((ROOT / page).read_text() for page in ("README.md", "CONTRIBUTING.md"))
-    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```sh[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return {line for block in blocks for line in block.splitlines()} | set(re.findall(r"`([^`\n]+)`", text))
 
 

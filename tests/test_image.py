@@ -11,7 +11,7 @@ from catalogue import ROOT, strategies
 
 OTHER = "registry.example.com:5000/team/greeter:1.0"
 SENT = re.compile(r"(?:image: |--image=)(\S*greeter:\S+)")
-PAGES = [page.relative_to(ROOT) for page in [*ROOT.glob("[!.]*/README.md"), *ROOT.glob("docs/*/README.md")]]
+PAGES = [page.relative_to(ROOT) for page in [*ROOT.glob("[!.]*/*.md"), *ROOT.glob("docs/*/*.md")]]
 MANIFESTS = [file.relative_to(ROOT) for strategy in strategies() for file in strategy.glob("manifests/**/*.yaml")]
 
 
