@@ -11,12 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from catalogue import Demo
-from compare import words
+from compare import conclusions, words
 from compare.run import Say
 from compare.verdict import Row
 
 WIDE = 120  # columns in which calls alone need a second line
-NARROW = ("fair-\nness", "p50 ×\ndirect", "new pods\ngot", "how\nsoon")  # headings in 80 columns
+NARROW = ("fair-\nness", "p50 ×\ndirect", "new\npods'\nshare", "how\nsoon")  # headings in 80 columns
+STYLES = {"": "dim", "good": "green", "warning": "yellow", "bad": "bold red"}
 BAR = 5  # characters that stand for the calls of the busiest pod there could be
 
 
@@ -41,10 +42,12 @@ def progress(demos: Sequence[Demo], *, drills: bool) -> Iterator[Say]:
 
 
 def show(console: Console, rows: Sequence[Row], notes: Sequence[str]) -> None:
-    """Print the table, that of the drills where there were some, what was missed, and what the figures mean."""
-    console.print(_table(rows, wide=console.width >= WIDE))
+    """Print the table, that of the drills where there were some, what follows, what was missed, what figures mean."""
+    wide = console.width >= WIDE
+    console.print(_table(rows, wide=wide))
     if drills := words.drills(rows):
-        console.print(_drills(rows, drills))
+        console.print(_drills(rows, drills, wide=wide), "")
+    console.print(Text("\n".join([*conclusions.overall(rows), ""])))
     for row in rows:
         for reason in words.reasons(row):
             console.print(Text(f"{row.demo.name}: {reason}", style="bold red"))
@@ -69,20 +72,18 @@ def _table(rows: Sequence[Row], *, wide: bool) -> Table:
             name = name.replace("/", "/\n")
         cells: list[RenderableType] = [f"[bold]{name}[/]", escape(row.demo.expectations["picks"]), _bars(row)]
         cells += [words.fairness(row), words.overhead(row), share, words.soon(row)]
-        table.add_row(*cells, Text(verdict, style=_style(row)))
+        table.add_row(*cells, Text(verdict, style=STYLES[words.mood(row)]))
     return table
 
 
-def _style(row: Row) -> str:
-    if row.lacks:
-        return "dim"
-    return "green" if row.met else "bold red"
-
-
-def _drills(rows: Sequence[Row], names: Sequence[str]) -> Table:
-    table = Table("failed attempts in a", *(words.drill(name) for name in names), box=box.SIMPLE, pad_edge=False)
+def _drills(rows: Sequence[Row], names: Sequence[str], *, wide: bool) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("failed\nattempts in a", no_wrap=True)
+    for name in names:
+        table.add_column(words.drill(name) if wide else words.drill(name).replace(" ", "\n", 1))
     for row in rows:
-        table.add_row(f"[bold]{row.demo.name}[/]", *(words.failed(row, name) for name in names))
+        name = row.demo.name if wide else row.demo.name.replace("/", "/\n")
+        table.add_row(f"[bold]{name}[/]", *(words.failed(row, name) for name in names))
     return table
 
 

@@ -56,7 +56,8 @@ async def test_the_problem_and_its_cure_are_told_apart_in_one_run(api: Api, comp
     assert all(-1 < after < 20 for after in cure["scale_out"]["first_call_after_s"].values())
     assert {"p50", "p99"} == problem["overhead"].keys()
     assert "shortened from the stock 30 s" in text(run)
-    assert "client_roundrobin" in page.read_text()
+    assert "clusterip does not balance them" in " ".join(text(run).split())
+    assert page.read_text().count("this is the problem") == 1
     assert await found(api, "/api/v1/namespaces") == before
 
 

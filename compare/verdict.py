@@ -37,6 +37,12 @@ class Row:
         return not self.missed and not self.error
 
     @property
+    def promises_balance(self) -> bool:
+        """Whether every pod is to get calls, and added ones too. Of a problem the opposite is expected."""
+        spread, scale_out = self.demo.expectations["spread"], self.demo.expectations["scale_out"]
+        return bool(spread["backends"] == spread["replicas"] and scale_out["new_pods_share"] > 0)
+
+    @property
     def calls(self) -> list[int]:
         """Calls of each pod in the spread, the busiest first."""
         if not self.spread:
