@@ -15,6 +15,7 @@ import jinja2
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from compare import conclusions, words
 from compare.verdict import Figures, Row
@@ -65,7 +66,7 @@ def _plots(rows: Sequence[Row]) -> dict[str, list[tuple[str, str]]]:
     scaled = [row.scale_out for row in rows if row.scale_out]
     first = min((_began(figures) for figures in scaled), default=0)
     last = max((_began(figures) + len(_seconds(figures)) for figures in scaled), default=0)
-    slowest = max((curve[-1] for row in rows for curve in _curves(row).values()), default=0)
+    times = [time for row in rows for curve in _curves(row).values() for time in curve]
     plots: dict[str, list[tuple[str, str]]] = {row.demo.name: [] for row in rows}
     for row in rows:
         if row.scale_out:
@@ -76,7 +77,7 @@ def _plots(rows: Sequence[Row]) -> dict[str, list[tuple[str, str]]]:
                 f"With {name}, half took at most {c[49]:.2f} ms, 99% at most {c[98]:.2f} ms."
                 for name, c in curves.items()
             )
-            plots[row.demo.name].append((latencies(curves, slowest), " ".join(within)))
+            plots[row.demo.name].append((latencies(curves, min(times), max(times)), " ".join(within)))
     return plots
 
 
@@ -134,8 +135,11 @@ def _curves(row: Row) -> dict[str, list[float]]:
     return {name: each for name, each in cuts.items() if each}
 
 
-def latencies(curves: dict[str, list[float]], slowest: float) -> str:
-    """SVG: what share of the calls was answered within so long, beside direct calls; half and 99% are marked."""
+def latencies(curves: dict[str, list[float]], least: float, most: float) -> str:
+    """SVG: what share of the calls was answered within so long, beside direct calls; half and 99% are marked.
+
+    Logarithmic, for p99 is many times p50, and strategies differ by factors.
+    """
 
     def draw(axes: Axes) -> None:
         for share, label in ((50, "half of the calls"), (99, "99 of 100 calls")):
@@ -144,7 +148,10 @@ def latencies(curves: dict[str, list[float]], slowest: float) -> str:
         looks: Any = {"marker": "o", "markevery": [49, 98], "linewidth": 1.8, "clip_on": False}
         for (name, cuts), colour, kind in zip(curves.items(), (OLD[0], GREY), ("-", "--"), strict=True):
             axes.plot(cuts, range(1, 100), kind, color=colour, label=name, zorder=3 if kind == "-" else 2, **looks)
-        axes.set_xlim(0, 1.05 * slowest)
+        axes.set_xscale("log", subs=[])
+        axes.set_xlim(0.9 * least, 1.1 * most)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("milliseconds")
         axes.set_ylabel("share of calls answered within")
         axes.set_yticks([0, 25, 50, 75, 99])

@@ -27,11 +27,14 @@ ABOUT = {
 LATENCIES = [n / 100 for n in range(50, 149)]
 
 
-BALANCED = {
+BALANCED: dict[str, Any] = {
     "spread": {"calls": 300, "replicas": 3, "backends": 3},
-    "scale_out": {"replicas": 3, "new_pods_share": 1 / 3},
+    "scale_out": {"replicas": 3, "new_pods_share": 1 / 3, "dns_cached": False},
 }
-PINNED = {"spread": {"calls": 300, "replicas": 3, "backends": 1}, "scale_out": {"replicas": 3, "new_pods_share": 0.0}}
+PINNED: dict[str, Any] = {
+    "spread": {"calls": 300, "replicas": 3, "backends": 1},
+    "scale_out": {"replicas": 3, "new_pods_share": 0.0},
+}
 
 
 def row(name: str = "client_roundrobin", expected: dict[str, Any] = BALANCED, **fields: Any) -> Row:
@@ -144,7 +147,7 @@ def test_a_row_that_could_not_be_measured_has_its_reason_in_place_of_figures() -
     [
         ({"seconds": 30.0, "known": True}, "keeps answers for 30 s."),
         ({"seconds": 5.0, "known": True}, "for 5 s, shortened from the stock 30 s"),
-        ({"seconds": 30.0, "known": False}, "for 30 s, it is assumed"),
+        ({"seconds": 30.0, "known": False}, "for 30 s (assumed"),
     ],
 )
 def test_the_dns_cache_is_said(dns: dict[str, Any], said: str) -> None:

@@ -102,7 +102,7 @@ def notes(rows: Sequence[Row], cluster: dict[str, Any]) -> list[str]:
         "EndpointSlice, Kubernetes' list of a Service's pods, has the pod as ready. The call has the time of the "
         f"client's clock, the EndpointSlice that of this machine's; the two differ by {skew:.2f} s at most.",
         *([AWAY] if away else []),
-        f"{_dns(cluster)} The cluster runs Kubernetes {cluster['kubernetes']}, nodes: {nodes}. "
+        f"{_dns(cluster)} The cluster runs Kubernetes {cluster['kubernetes']}; its number of nodes is {nodes}. "
         f"compare ran on {here['cpus']} CPUs with Python {cluster['versions']['python']}.",
     ]
 
@@ -111,9 +111,7 @@ def _dns(cluster: dict[str, Any]) -> str:
     dns = cluster["dns_cache"]
     cache = f"The cluster's DNS keeps answers for {dns['seconds']:g} s"
     if not dns["known"]:
-        cache += ", it is assumed, because its Corefile can't be read"
+        cache += " (assumed, because its Corefile can't be read)"
     elif dns["seconds"] < STOCK_CACHE:
         cache += f", shortened from the stock {STOCK_CACHE:g} s"
-    return (
-        f"{cache}. A strategy that asks DNS finds new pods later by up to that: it depends on the cached answer's age."
-    )
+    return f"{cache}. A strategy that asks DNS finds new pods up to that much later."
