@@ -78,7 +78,8 @@ def _cheapest(rows: Sequence[Row]) -> str:
         f"With {_list(cheap) if dear else 'all of them'}, the median call took {_range(cheap, '{:.1f}'.format)} times"
     )
     most = f" With {_list(dear)}, it took {_range(dear, '{:.1f}'.format)} times as long." if dear else ""
-    return f"{least} as long as a call made directly to a pod.{most} These factors are good to a tenth or two."
+    good = "These factors are good to a tenth or two on an idle machine."
+    return f"{least} as long as a call made directly to a pod.{most} {good}"
 
 
 def _apart(figures: dict[str, float], least: float) -> tuple[dict[str, float], dict[str, float]]:

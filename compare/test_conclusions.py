@@ -74,7 +74,7 @@ def test_strategies_are_told_apart_where_their_figures_are() -> None:
         "some pods got none.",
         "With b and c, added pods got calls soonest: at most 0.5 s after they were ready. With a, it took 22 s.",
         "With a and c, the median call took 1.0 to 1.1 times as long as a call made directly to a pod. With b, it took "
-        "1.7 times as long. These factors are good to a tenth or two.",
+        "1.7 times as long. These factors are good to a tenth or two on an idle machine.",
     ]
 
 
@@ -90,7 +90,7 @@ def test_differences_below_what_can_be_measured_are_none() -> None:
         "Four strategies balance calls: every pod got its share, and so did added pods.",
         "With all of them, added pods got calls equally soon: at most 0.9 s after they were ready.",
         "With all of them, the median call took 1.0 to 1.2 times as long as a call made directly to a pod. These "
-        "factors are good to a tenth or two.",
+        "factors are good to a tenth or two on an idle machine.",
     ]
 
 
