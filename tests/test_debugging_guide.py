@@ -18,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from catalogue import ROOT
+from grpclb import load_balancer_pb2
 from helloworld import helloworld_pb2, helloworld_pb2_grpc
 from testing.processes import greeter, process
 from tests.broken import Closed, Nxdomain
@@ -108,14 +109,18 @@ def called() -> Iterator[Called]:
 
 
 def test_the_services_listed_are_those_of_the_server(called: Called) -> None:
-    (listed,) = [output for command, output in SHOWN.items() if command.endswith(" list")]
+    (listed,) = {output for command, output in SHOWN.items() if command.endswith(" list")}
     assert sorted(called.database.get_services()) == listed.split()
+
+
+BALANCER = load_balancer_pb2.DESCRIPTOR.services_by_name["LoadBalancer"]
 
 
 def test_the_methods_named_are_offered(called: Called) -> None:
     named = set(re.findall(r"\b((?:\w+\.)+[A-Z]\w+)/([A-Z]\w+)\b", PAGE))
-    assert {service for service, _ in named} >= {"helloworld.Greeter", "grpc.health.v1.Health"}
+    assert {service for service, _ in named} >= {"helloworld.Greeter", "grpc.health.v1.Health", BALANCER.full_name}
     pool = DescriptorPool(called.database)
+    named -= {(BALANCER.full_name, method) for method in BALANCER.methods_by_name}
     for service, method in named:
         assert method in pool.FindServiceByName(service).methods_by_name
 

@@ -20,7 +20,7 @@ from catalogue import ROOT
 from helloworld import helloworld_pb2, helloworld_pb2_grpc
 from testing import envoy
 from testing.dns import dns
-from testing.processes import Process, greeter, loopback_network
+from testing.processes import Process, greeter, loopback_network, process, wait_until
 from tests import languages
 from tests.broken import Closed, Http1, Mute, Nxdomain, Resets, WithoutAlpn
 from tests.languages import Call
@@ -248,18 +248,21 @@ def no_such_method(servers: Servers) -> Iterator[Asked]:
 HTTP = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 MANAGER = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
+ACCESS_LOG = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
+LOG_FORMAT = {"text_format_source": {"inline_string": "%REQ(:PATH)% %GRPC_STATUS% %RESPONSE_FLAGS%\n"}}
 
 
 @contextmanager
-def proxy(upstream: str, route: Asked | None = None, cluster: Asked | None = None) -> Iterator[str]:
+def proxy(upstream: str, route: Asked | None = None, cluster: Asked | None = None, prefix: str = "/") -> Iterator[str]:
     """An Envoy that sends everything to one server, over HTTP/2; gives its address."""
     ip, _, port = upstream.partition(":")
     endpoint = {"endpoint": {"address": {"socket_address": {"address": ip, "port_value": int(port)}}}}
     http2 = {"@type": HTTP, "explicit_http_config": {"http2_protocol_options": {}}}
-    routes = [{"match": {"prefix": "/"}, "route": {"cluster": "greeter", "timeout": "0s"} | (route or {})}]
+    routes = [{"match": {"prefix": prefix}, "route": {"cluster": "greeter", "timeout": "0s"} | (route or {})}]
     manager = {
         "@type": MANAGER,
         "stat_prefix": "grpc",
+        "access_log": [{"name": "log", "typed_config": {"@type": ACCESS_LOG, "log_format": LOG_FORMAT}}],
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
         "http_filters": [{"name": "router", "typed_config": {"@type": ROUTER}}],
     }
@@ -311,6 +314,13 @@ def more_than_it_allows(_: Servers) -> Iterator[Asked]:
         yield {"target": address}
 
 
+@says(Envoy="retried and the latest reset reason: remote connection failure")
+def retried_in_vain(_: Servers) -> Iterator[Asked]:
+    retries = {"retry_policy": {"retry_on": "connect-failure", "num_retries": 1}}
+    with proxy(f"{elsewhere()}:1", route=retries) as address:
+        yield {"target": address}
+
+
 @says(Envoy="upstream request timeout")
 def slower_than_it_waits(_: Servers) -> Iterator[Asked]:
     with (
@@ -326,6 +336,74 @@ def without_hosts(_: Servers) -> Iterator[Asked]:
     config = envoy.config(ROOT / "client_envoy" / "manifests" / "client.yaml")
     with dns([]) as names, envoy.envoy(config, names.server) as running:
         yield {"target": f"{running.ip}:9000"}
+
+
+# What its access log has a flag for and its client no words
+
+
+@contextmanager
+def no_route(_: Servers) -> Iterator[Asked]:
+    with proxy(f"{elsewhere()}:1", prefix="/another") as address:
+        yield {"target": address}
+
+
+@contextmanager
+def slower_than_its_client_waits(_: Servers) -> Iterator[Asked]:
+    with greeter("--faults", address=f"{elsewhere()}:0") as (_, upstream), proxy(upstream) as address:
+        yield {"target": address, "metadata": HANG, "timeout": 1}
+
+
+@contextmanager
+def left_by_its_client(_: Servers) -> Iterator[Asked]:
+    with (
+        greeter("--faults", address=f"{elsewhere()}:0") as (server, upstream),
+        proxy(upstream) as address,
+        process(
+            "clusterip.client", f"--target={address}", "--metadata=fault=hang", "--count=1", "--deadline=20s"
+        ) as client,
+    ):
+        server.line("Fault asked for")
+        client.kill()
+        yield {"target": address}
+
+
+FLAGS: dict[str, Scenario] = {
+    "UH": without_hosts,
+    "UF": nobody_behind_it,
+    "UPE": http_1_behind_it,
+    "UC": killed_behind_it,
+    "UO": more_than_it_allows,
+    "UT": slower_than_it_waits,
+    "URX,UF": retried_in_vain,
+    "NR": no_route,
+    "DR": slower_than_its_client_waits,
+    "DC": left_by_its_client,
+}
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_envoys_access_log_says_by_a_flag_what_happened(
+    flag: str, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[envoy.Envoy] = []
+    start = envoy.envoy
+
+    @contextmanager
+    def logging_at_once(config: envoy.Config, dns: str) -> Iterator[envoy.Envoy]:
+        with start(config, dns, "--file-flush-interval-msec", "50") as running:
+            started.append(running)
+            yield running
+
+    monkeypatch.setattr(envoy, "envoy", logging_at_once)
+    with FLAGS[flag](servers) as asked:
+        languages.python(**asked)
+        [running] = started
+        wait_until(f"{flag} in {running.log}", lambda: re.search(rf"SayHello .*\b{flag}$", running.log, re.MULTILINE))
+
+
+def test_every_flag_of_the_guide_is_provoked() -> None:
+    table = PAGE.partition("| Flag |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\S+)` \|", table, re.MULTILINE) == list(FLAGS)
 
 
 ROWS = [
