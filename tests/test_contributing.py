@@ -1,5 +1,6 @@
 """A new strategy touches the places that CONTRIBUTING.md names and no other: one is added to a copy of all this."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from catalogue import ROOT, demos
 
 AFTER = "Next: all of them measured: [compare](../compare/README.md)."  # what the last strategy's page ends in
+STEP = re.compile(r"^\d\. \*\*(.*(?:\n   .*)*)", re.MULTILINE)
 ROW = "| [`dummy`](dummy/README.md) | nobody | nothing to do | it does nothing |\n"
 
 
@@ -44,7 +46,7 @@ def its_name_in_tox_ini(copy: Path) -> None:
 
 def its_row_in_the_readme(copy: Path) -> None:
     readme = copy / "README.md"
-    [last] = re.findall(r"^\| \[`grpclb`\].*\n", readme.read_text(), re.MULTILINE)
+    last = re.findall(r"^\| \[`\w+`\]\(\w+/README.md\) \|.*\n", readme.read_text(), re.MULTILINE)[-1]
     readme.write_text(readme.read_text().replace(last, last + ROW))
 
 
@@ -54,11 +56,29 @@ def its_place_in_the_walk(copy: Path) -> None:
     before.write_text(before.read_text().replace(AFTER, "Next: [dummy](../dummy/README.md)."))
 
 
+def its_figures(copy: Path) -> None:
+    """Those of the strategy that it copies, which do not differ from its own; and what has to change for it."""
+    for name in ("lab", "cluster", "parts"):
+        kept = copy / "docs" / "measured" / f"{name}.json"
+        figures = json.loads(kept.read_text())
+        if name == "parts":
+            figures["demos"]["dummy"] = figures["demos"]["clusterip"]
+        else:
+            [like] = [row for row in figures["rows"] if row["strategy"] == "clusterip"]
+            figures["rows"].append({**like, "strategy": "dummy"})
+        kept.write_text(json.dumps(figures))
+    python(copy, "docs.measured.table").check_returncode()
+    page = copy / "docs" / "choosing.md"
+    [first] = re.findall(r"^\| `clusterip` \|.*\n", page.read_text(), re.MULTILINE)
+    page.write_text(page.read_text().replace(first, first + "| `dummy` | nothing | nothing | nothing |\n"))
+
+
 STEPS: list[Callable[[Path], None]] = [
     its_own_directory,
     its_name_in_tox_ini,
     its_row_in_the_readme,
     its_place_in_the_walk,
+    its_figures,
 ]
 
 
@@ -67,14 +87,14 @@ def python(copy: Path, *args: str) -> subprocess.CompletedProcess[str]:
 
 
 def check(copy: Path) -> subprocess.CompletedProcess[str]:
-    tests = [f"tests/test_{name}.py" for name in ("repository", "manifests", "next")]
+    tests = [f"tests/test_{name}.py" for name in ("repository", "manifests", "next", "choosing")]
     return python(copy, "pytest", "-q", *tests, "-k", "not make_test")
 
 
 def test_a_strategy_is_added_in_the_places_that_contributing_names(copy: Path) -> None:
     chapter = (ROOT / "CONTRIBUTING.md").read_text().partition("## A new strategy")[2]
-    places = chapter.partition(":")[2].partition(". ")[0]
-    assert re.findall(r"directory|tox\.ini|README\.md|Next:", places) == ["directory", "tox.ini", "README.md", "Next:"]
+    named = [re.findall(r"directory|tox\.ini|README\.md|walk|Measure", step)[0] for step in STEP.findall(chapter)]
+    assert named == ["directory", "tox.ini", "README.md", "walk", "Measure"]
     for step in STEPS:
         step(copy)
     for done in (
@@ -92,6 +112,6 @@ def test_a_place_that_was_forgotten_is_named(copy: Path, left_out: Callable[[Pat
         if step is not left_out:
             step(copy)
     done = check(copy)
-    failed = re.findall(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
+    failed = set(re.findall(r"^FAILED ([^:]+)", done.stdout, re.MULTILINE))
     assert len(failed) == 1, done.stdout
     assert "dummy" in done.stdout
