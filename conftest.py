@@ -1,6 +1,6 @@
-"""What tests of all directories use; and the tutorials, which are tests themselves.
+"""What tests of all directories use; and the pages, whose blocks are tests themselves.
 
-A tutorial gets a fresh lab or KUBECONFIG's cluster and the real kubectl, and runs every block (tests/tutorial.py).
+A page gets a fresh lab or KUBECONFIG's cluster and the real kubectl, and runs every block (tests/tutorial.py).
 """
 
 import os
@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
-from catalogue import ROOT, demos, strategies
+from catalogue import ROOT, demos
 from testing.cluster import OwnNamespace, own_namespace
 from testing.processes import running_lab
+from tests.pages import CLUSTER_ONLY, pages
 from tests.tutorial import Outputs, tutorials
 
 collect = tutorials().pytest()
-DEBUGGING = ROOT / "docs" / "debugging.md"
-AUTOSCALING = ROOT / "docs" / "autoscaling"  # of a cluster alone: the lab has no autoscaler
+PAGES = {*pages()}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,9 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    pages = [ROOT / "README.md", AUTOSCALING / "README.md", DEBUGGING]
-    is_tutorial = file_path in pages or (file_path.suffix == ".md" and file_path.parent in strategies())
-    return collect(file_path, parent) if is_tutorial else None
+    return collect(file_path, parent) if file_path in PAGES else None
 
 
 class ByModule(LoadScopeScheduling):  # type: ignore[misc]
@@ -65,7 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cluster)
         if item.path.suffix == ".md":
             item.add_marker(pytest.mark.tutorial)
-        if item.path.parent == AUTOSCALING and not os.environ.get("KUBECONFIG"):
+        if item.path in CLUSTER_ONLY and not os.environ.get("KUBECONFIG"):
             item.add_marker(pytest.mark.skip("KUBECONFIG names no cluster"))
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from catalogue import ROOT, demos, strategies
+from tests.pages import blocks, pages
 
 STRATEGIES = pytest.mark.parametrize("strategy", strategies(), ids=lambda path: path.name)
-PAGES = [path for path in ROOT.rglob("*.md") if not re.search(r"/\.(tox|venv|git)/", str(path))]
 SCREEN = 60  # lines
 
 
@@ -32,7 +32,9 @@ def test_make_test_runs_the_tests_of_every_directory() -> None:
     found = {Path(line.partition(":")[0]) for line in collected.stdout.splitlines() if ": " in line}
     written = {path.relative_to(ROOT) for path in ROOT.glob("[!.]*/**/test_*.py") if path.parts[0] != "build"}
     assert written <= found
-    assert {strategy.relative_to(ROOT) / "README.md" for strategy in strategies()} <= found
+    assert {
+        page.relative_to(ROOT) for page in pages() if any(block.is_run for block in blocks(page.read_text()))
+    } <= found
 
 
 @STRATEGIES
@@ -66,9 +68,3 @@ def test_expectations_are_complete() -> None:
             "scale_out"
         ].keys(), demo.name
         assert demo.expectations["scale_out"]["replicas"] > demo.expectations["spread"]["replicas"], demo.name
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_of_a_page_lead_somewhere(page: Path) -> None:
-    for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
-        assert (page.parent / link).exists(), f"{page.relative_to(ROOT)} links to {link}"
