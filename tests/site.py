@@ -13,6 +13,7 @@ from catalogue import ROOT
 from tests.pages import FENCE, LINK, pages
 
 OUT = Path("build", "pages")  # docs_dir of mkdocs.yml
+STYLE = Path("docs", "site.css")  # extra_css
 IMAGES = {".gif", ".png", ".svg"}
 LANGUAGES = {".go": "go", ".json": "json", ".proto": "proto", ".py": "python", ".toml": "toml", ".yaml": "yaml"}
 # Of what is no page here. The search finds pages alone.
@@ -30,6 +31,7 @@ class Site:
         shutil.rmtree(self.out, ignore_errors=True)
         for page in pages(self.root):
             self.write(page, self.page(page))
+        shutil.copy(self.root / STYLE, self.out / STYLE)
 
     def write(self, source: Path, text: str) -> None:
         path = self.out / source.relative_to(self.root)
