@@ -7,13 +7,14 @@ becomes a page that lists it, so that every link leads somewhere. It all goes to
 import os
 import re
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 from catalogue import ROOT
 from tests.pages import FENCE, LINK, pages
 
 OUT = Path("build", "pages")  # docs_dir of mkdocs.yml
-STYLE = Path("docs", "site.css")  # extra_css
+ASSETS = [Path("docs", "site.css"), Path("docs", "site.js")]  # extra_css, extra_javascript
 IMAGES = {".gif", ".png", ".svg"}
 LANGUAGES = {".go": "go", ".json": "json", ".proto": "proto", ".py": "python", ".toml": "toml", ".yaml": "yaml"}
 # Of what is no page here. The search finds pages alone.
@@ -31,7 +32,10 @@ class Site:
         shutil.rmtree(self.out, ignore_errors=True)
         for page in pages(self.root):
             self.write(page, self.page(page))
-        shutil.copy(self.root / STYLE, self.out / STYLE)
+        for asset in ASSETS:
+            shutil.copy(self.root / asset, self.out / asset)
+        if mermaid := find_spec("mermaidx"):  # which brings mermaid itself
+            shutil.copy(Path(str(mermaid.origin)).parent / "assets" / "mermaid.js", self.out / "docs")
 
     def write(self, source: Path, text: str) -> None:
         path = self.out / source.relative_to(self.root)

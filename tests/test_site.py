@@ -115,6 +115,13 @@ def test_a_page_loads_nothing_from_other_hosts(site: Path, page: Path) -> None:
     assert [link for link in article(site, page).loaded if "//" in link] == []
 
 
+def test_what_draws_a_picture_is_beside_the_script_that_loads_it(site: Path) -> None:
+    """Where there is a global `mermaid`, the theme loads none from another host."""
+    assert 'globalThis["mermaid"] =' in (site / "docs" / "mermaid.js").read_text()
+    assert "mermaid.js" in (site / "docs" / "site.js").read_text()
+    assert any(link.endswith("docs/site.js") for link in article(site, Path("README.md")).loaded)
+
+
 def test_a_block_that_is_not_run_says_so(site: Path) -> None:
     assert "not run: it needs Docker</span>" in (site / "index.html").read_text()
 
