@@ -54,6 +54,8 @@ def its_place_in_the_walk(copy: Path) -> None:
     """Behind the strategy that is taught last."""
     before = copy / demos()[-1].name.partition("/")[0] / "README.md"
     before.write_text(before.read_text().replace(AFTER, "Next: [dummy](../dummy/README.md)."))
+    site = copy / "mkdocs.yml"
+    site.write_text(site.read_text().replace("- Compare:", "  - dummy: dummy/README.md\n- Compare:"))
 
 
 def its_figures(copy: Path) -> None:
@@ -88,7 +90,8 @@ def python(copy: Path, *args: str) -> subprocess.CompletedProcess[str]:
 
 def check(copy: Path) -> subprocess.CompletedProcess[str]:
     tests = [f"tests/test_{name}.py" for name in ("repository", "manifests", "next", "choosing")]
-    return python(copy, "pytest", "-q", *tests, "-k", "not make_test")
+    of_the_site = "tests/test_site.py::test_it_has_every_page_in_the_order_of_the_walk"
+    return python(copy, "pytest", "-q", *tests, of_the_site, "-k", "not make_test")
 
 
 def test_a_strategy_is_added_in_the_places_that_contributing_names(copy: Path) -> None:
@@ -112,6 +115,5 @@ def test_a_place_that_was_forgotten_is_named(copy: Path, left_out: Callable[[Pat
         if step is not left_out:
             step(copy)
     done = check(copy)
-    failed = set(re.findall(r"^FAILED ([^:]+)", done.stdout, re.MULTILINE))
-    assert len(failed) == 1, done.stdout
+    assert re.search(r"^FAILED ", done.stdout, re.MULTILINE), done.stdout
     assert "dummy" in done.stdout

@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 
 from catalogue import ROOT, strategies
+from tests.pages import pages
 from tests.shown import shown
 
-PAGES = [page for page in ROOT.rglob("*.md") if not any(part.startswith((".", "build")) for part in page.parts)]
 
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_shows_what_the_files_say(page: Path) -> None:
     faults = [fault for block in shown(page) for fault in block.faults()]
     assert not faults, "\n".join(faults)
