@@ -127,10 +127,10 @@ def test_a_block_that_is_not_run_says_so(site: Path) -> None:
 
 
 def test_a_file_that_a_page_links_to_is_shown_and_a_directory_listed(site: Path) -> None:
-    page = (site / "clusterip" / "index.html").read_text()
-    for link, text in (("client.py/", "open_channel"), ("manifests/files/", "server.yaml")):
+    page = (site / "ingress" / "index.html").read_text()
+    for link, text in (("client.py/", "open_channel"), ("manifests/grpc/files/", "server.yaml")):
         assert f'href="{link}"' in page
-        assert text in (site / "clusterip" / link / "index.html").read_text()
+        assert text in (site / "ingress" / link / "index.html").read_text()
 
 
 def test_it_has_every_page_in_the_order_of_the_walk() -> None:
