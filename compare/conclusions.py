@@ -69,7 +69,7 @@ def _soonest(rows: Sequence[Row]) -> str:
     else:
         said = f"With all of them, added pods got calls equally soon: {most}."
     cached = [row.demo.name for row in rows if row.demo.expectations["scale_out"]["dns_cached"]]
-    return f"{said} With {_list(cached)}, that is partly luck: DNS caches answers." if cached else said
+    return f"{said} It is partly luck with {_list(cached)}, because DNS caches answers." if cached else said
 
 
 def _cheapest(rows: Sequence[Row]) -> str:

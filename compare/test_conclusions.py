@@ -81,7 +81,7 @@ def test_strategies_are_told_apart_where_their_figures_are() -> None:
 def test_where_dns_caches_answers_how_soon_is_said_to_be_luck() -> None:
     asks = BALANCED | {"scale_out": BALANCED["scale_out"] | {"dns_cached": True}}
     said = conclusions.overall([measured("a", 0.6, 1.0, expected=asks), measured("b", 0.0, 1.0)])[1]
-    assert said.endswith("0.6 s after they were ready. With a, that is partly luck: DNS caches answers.")
+    assert said.endswith("0.6 s after they were ready. It is partly luck with a, because DNS caches answers.")
 
 
 def test_differences_below_what_can_be_measured_are_none() -> None:
