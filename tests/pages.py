@@ -20,7 +20,7 @@ CLUSTER_ONLY = {ROOT / "docs" / "autoscaling" / "README.md"}  # the lab has no a
 class Block(NamedTuple):
     """A fenced block of a page."""
 
-    info: str  # sh title="not run: it needs Docker"
+    info: str  # sh title="not run by the tests: it needs Docker"
     before: str  # the page's text up to it
 
     @property
@@ -34,7 +34,7 @@ class Block(NamedTuple):
     @property
     def reason(self) -> str | None:
         """Why it isn't run."""
-        reason = re.fullmatch(r'sh title="not run: (\S.*)"', self.info)
+        reason = re.fullmatch(r'sh title="not run by the tests: (\S.*)"', self.info)
         return reason and reason[1]
 
     @property

@@ -65,9 +65,14 @@ def test_the_counts_are_all_blocks() -> None:
     assert counts(PAGES).total() == len(fences)
 
 
-@pytest.mark.parametrize("info", ["bash", "console", "sh title='not run: no double quotes'", 'sh title="not run: "'])
+@pytest.mark.parametrize(
+    "info",
+    ["bash", "console", "sh title='not run by the tests: no double quotes'", 'sh title="not run by the tests: "'],
+)
 def test_a_block_that_says_nothing_is_seen(info: str) -> None:
-    page = f'```sh\ntrue\n```\n\n- ```{info}\n  true\n  ```\n\n```sh title="not run: it fails"\nfalse\n```\n'
+    page = (
+        f'```sh\ntrue\n```\n\n- ```{info}\n  true\n  ```\n\n```sh title="not run by the tests: it fails"\nfalse\n```\n'
+    )
     assert unsaid(page) == [f"line 5: {info}"]
 
 

@@ -123,7 +123,7 @@ def test_what_draws_a_picture_is_beside_the_script_that_loads_it(site: Path) -> 
 
 
 def test_a_block_that_is_not_run_says_so(site: Path) -> None:
-    assert "not run: it needs Docker</span>" in (site / "index.html").read_text()
+    assert "not run by the tests: it needs Docker</span>" in (site / "index.html").read_text()
 
 
 def test_a_file_that_a_page_links_to_is_shown_and_a_directory_listed(site: Path) -> None:

@@ -65,11 +65,16 @@ def test_a_block_fails_by_its_exit_code_or_by_what_it_prints(tmp_path: Path, pag
 
 
 def test_a_block_that_is_to_fail_and_one_that_is_not_run(tmp_path: Path) -> None:
-    follow(tmp_path, '<!-- exits: 1 -->\n\n```sh\nfalse\n```\n\n```sh title="not run: it fails"\nfalse\n```')
+    follow(
+        tmp_path, '<!-- exits: 1 -->\n\n```sh\nfalse\n```\n\n```sh title="not run by the tests: it fails"\nfalse\n```'
+    )
 
 
 def test_the_text_below_a_block_that_is_not_run_is_of_no_other(tmp_path: Path) -> None:
-    follow(tmp_path, '```sh\necho one\n```\n\n```sh title="not run: it is two"\necho two\n```\n\n```text\ntwo\n```')
+    follow(
+        tmp_path,
+        '```sh\necho one\n```\n\n```sh title="not run by the tests: it is two"\necho two\n```\n\n```text\ntwo\n```',
+    )
 
 
 def test_what_goes_on_beside_is_waited_for_and_ended(tmp_path: Path) -> None:

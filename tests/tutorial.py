@@ -4,7 +4,7 @@ Addresses, ports, hashes, times, ages and latencies are the run's own and count 
 is the same address in both), and so are calls per backend within a tenth. A `text` block that follows no command
 is a picture. A block that can't be run says why in its info string, which sites show as its title:
 
-    ```sh title="not run: it needs Docker"
+    ```sh title="not run by the tests: it needs Docker"
 
 A comment before a block says what it is else:
 
