@@ -44,3 +44,4 @@ def test_what_a_terminal_is_told_is_recorded_and_what_is_drawn_over_left_out(tmp
     fast = whole.fast()
     assert fast.lines() == whole.lines() == ["first", "9-of-9", "below", "last"]
     assert fast.header == {**whole.header, "height": 6}
+    assert whole.before("last").fast().lines() == ["first", "9-of-9", "below"]

@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 RECORDING, PICTURE = HERE / "demo.cast", HERE / "demo.svg"
 COLUMNS, ROWS = 80, 200  # more rows than there are lines, so that nothing scrolls away
 FRAMES, SECONDS, PAUSE = 40, 9, 6  # of the whole run; then the result stays for a while
+NOTES = "Who picks is"  # how compare's notes begin, which would make the picture half as high again
 COMMAND = f"echo '$ make demo'; exec {sys.executable} -m lab run --dns-ttl 5 -- {sys.executable} -m compare"
 # How rich draws its bars anew: it clears these lines first. What it drew before is gone by then.
 DRAWN_OVER = re.compile(r"(\r\x1b\[2K(?:\x1b\[1A\x1b\[2K)*+)(?:(?!\r\x1b\[2K).)*+(?=\1(?!\x1b\[1A))", re.DOTALL)
@@ -36,6 +37,16 @@ class Recording(NamedTuple):
         screen = pyte.Screen(COLUMNS, ROWS)
         pyte.Stream(screen).feed("".join(text for _, text in self.events))
         return "\n".join(line.rstrip() for line in screen.display).rstrip().splitlines()
+
+    def before(self, mark: str) -> "Recording":
+        """The same up to a text."""
+        events = []
+        for at, text in self.events:
+            shown, found, _ = text.partition(mark)
+            events.append((at, shown))
+            if found:
+                break
+        return Recording(self.header, events)
 
     def fast(self) -> "Recording":
         """The same in a few seconds and frames, on a screen that is as high as it has to be."""
@@ -86,7 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--record", action="store_true", help="run the demo, and keep what it says")
     if parser.parse_args().record:
-        record(COMMAND).fast().write(RECORDING)
+        record(COMMAND).before(NOTES).fast().write(RECORDING)
     draw(RECORDING, PICTURE)
 
 
