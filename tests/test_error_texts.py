@@ -528,6 +528,7 @@ ELSEWHERE = {
         "could not find VirtualHost for",
         "server_listener_resource_name_template not provided in bootstrap file",
     },
+    "tests/test_faq.py": {"RST_STREAM with error code 7"},
     "tests/test_error_texts.py": {"max connection age", "ENHANCE_YOUR_CALM", "too_many_pings"},
 }
 ON_A_CLUSTER_ONLY = {"No route to host"}  # the address of a pod that is gone
