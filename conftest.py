@@ -109,9 +109,11 @@ def kubeconfig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     if given := os.environ.get("KUBECONFIG"):
         namespaces = re.findall(r"^kubectl create namespace (\S+)$", request.path.read_text(), re.MULTILINE)
         delete = ["kubectl", "delete", "namespace", "--ignore-not-found", *namespaces]
-        subprocess.run(delete, check=True)  # of a run that was killed
+        if namespaces:
+            subprocess.run(delete, check=True)  # of a run that was killed
         yield shutil.copy(given, str(tmp_path_factory.mktemp("kube") / "config"))
-        subprocess.run([*delete, "--wait=false"], check=True)  # of one that failed midway
+        if namespaces:
+            subprocess.run([*delete, "--wait=false"], check=True)  # of one that failed midway
         return
     with running_lab() as lab:
         yield lab
