@@ -172,3 +172,11 @@ def normal_log(line: str) -> str:
         r"(Listening on|target|resolving|lookup failed for) [^\s,]+?(?=,|:?\s|:?$)", r"\1 X", found[1] if found else ""
     )
     return re.sub(r"\d[\d.:]*", "N", line)
+
+
+def test_its_ingress_has_a_host_of_its_own() -> None:
+    """On a cluster another page is followed at the same time, and an edge sends a host's calls to one Ingress."""
+    host = "grpctest.dev.example.com"
+    assert host in (ROOT / "ingress" / "README.md").read_text()
+    assert "s/grpctest/debugging/" in PAGE
+    assert host not in PAGE
