@@ -1,4 +1,4 @@
-"""docs/production.md: its figures are the manifests', each line says where it is shown, and links lead there."""
+"""docs/production.md: its figures are the manifests', and each line says where it is done or shown."""
 
 import re
 
@@ -35,20 +35,6 @@ def test_a_line_says_where_it_is_done_or_shown(row: str) -> None:
 
 def test_the_checklist_is_found() -> None:
     assert len(ROWS) > 30
-
-
-def heading(line: str) -> str:
-    """Its anchor, as GitHub makes it."""
-    return re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-")
-
-
-@pytest.mark.parametrize("name", ["concepts", "production", "faq"])
-def test_an_anchor_is_a_heading_of_the_page_that_it_leads_to(name: str) -> None:
-    page = ROOT / "docs" / f"{name}.md"
-    for link, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text()):
-        other = page.parent / link if link else page
-        headings = {heading(line) for line in re.findall(r"^#+ (.*)$", other.read_text(), re.MULTILINE)}
-        assert anchor in headings, f"{link}#{anchor}"
 
 
 def test_the_times_of_a_pods_end_are_those_of_the_manifests() -> None:
