@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from catalogue import ROOT, strategies
+from tests.pages import pages
 
 OTHER = "registry.example.com:5000/team/greeter:1.0"
 SENT = re.compile(r"(?:image: |--image=)(\S*greeter:\S+)")
-PAGES = [page.relative_to(ROOT) for page in [*ROOT.glob("[!.]*/*.md"), *ROOT.glob("docs/*/*.md")]]
+PAGES = [page.relative_to(ROOT) for page in pages()]
 MANIFESTS = [file.relative_to(ROOT) for strategy in strategies() for file in strategy.glob("manifests/**/*.yaml")]
 
 

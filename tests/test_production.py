@@ -9,9 +9,8 @@ from catalogue import ROOT, Demo, demos
 from tests.test_manifests import Object, containers, workloads
 
 PAGE = (ROOT / "docs" / "production.md").read_text()
-ROWS = re.findall(
-    r"^\| \*\*.*$", PAGE, re.MULTILINE
-)  # a line of the checklist begins with what is to be set or watched
+# A line of the checklist begins with what is to be set or watched.
+ROWS = re.findall(r"^\| \*\*.*$", PAGE, re.MULTILINE)
 
 
 def named(demo: Demo, name: str) -> Object:
